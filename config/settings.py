@@ -1,0 +1,140 @@
+"""The settings' types: one frozen section for each component, which gets its section and never the whole.
+
+The file is TOML; `CTI_…` environment variables override it, `__` between levels (`CTI_SERVER__PORT=8081`).
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _regex(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    return text
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Pattern = Annotated[str, AfterValidator(_regex)]
+
+
+class ServerSettings(_Section):
+    """The web pages, REST and websocket; with `tls_certificate` and `tls_key` over TLS, and cookies are then Secure."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    origins: tuple[str, ...] = ()
+    """Origins a browser may come from beside the server's own address (a reverse proxy's, as `https://cti.example`)."""
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> "ServerSettings":
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together: set both or none")
+        return self
+
+
+class DatabaseSettings(_Section):
+    """`sqlite+aiosqlite:///FILE` (four slashes for an absolute path) or `postgresql+psycopg://…`."""
+
+    url: Annotated[str, Field(pattern=r"^(sqlite\+aiosqlite|postgresql\+psycopg)://")] = "sqlite+aiosqlite:///cti.db"
+
+
+class JournalSettings(_Section):
+    directory: Path = Path("journal")
+
+
+class NumberSettings(_Section):
+    """How numbers are read: `region` for national numbers, `internal` tells agents' phones from trunks by endpoint name."""
+
+    region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "GB"
+    internal: Pattern = "^[1-9][0-9]{2,4}$"
+
+
+class FastAgiSettings(_Section):
+    host: str = "127.0.0.1"
+    port: Port = 4573
+
+
+class RoutingSettings(_Section):
+    file: Path = Path("routing.yaml")
+
+
+class QueueSettings(_Section):
+    """`service_level_seconds`: the T of the service level; `short_abandon_seconds`: giving up sooner is not counted against it."""
+
+    service_level_seconds: Annotated[int, Field(ge=1, le=3600)] = 20
+    short_abandon_seconds: Annotated[int, Field(ge=0, le=600)] = 5
+    wrap_up_seconds: Annotated[int, Field(ge=0, le=3600)] = 30
+    """How long an agent is shown in wrap-up after a call unless the wrap-up is saved sooner."""
+
+
+class RecordSettings(_Section):
+    """Where the PBX keeps its own record, for audit and backfill."""
+
+    cel_csv: Path | None = None
+    cdr_csv: Path | None = None
+    queue_log: Path | None = None
+
+
+class PbxSettings(_Section):
+    """One PBX's manager interface. Plain TCP leaves the machine only with `allow_insecure`."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+    host: str = "127.0.0.1"
+    port: Port = 5038
+    username: Annotated[str, Field(min_length=1, max_length=79)]
+    secret: SecretStr | None = None
+    secret_file: Path | None = None
+    auth: Literal["md5", "plain"] = "md5"
+    tls: bool = False
+    tls_ca: Path | None = None
+    allow_insecure: bool = False
+    click_to_call_context: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,79}$")] = "click2call"
+    transfer_context: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,79}$")] = "agents"
+    agent_technology: Literal["PJSIP", "SIP", "Local"] = "PJSIP"
+    record: RecordSettings = RecordSettings()
+
+    @model_validator(mode="after")
+    def _sound(self) -> "PbxSettings":
+        if (self.secret is None) == (self.secret_file is None):
+            raise ValueError("give either secret or secret_file")
+        loopback = self.host in {"localhost", "::1"} or self.host.startswith("127.")
+        if not (self.tls or loopback or self.allow_insecure):
+            raise ValueError(f"{self.host} is not this machine: use tls = true, or allow_insecure = true inside a VPN")
+        return self
+
+
+class LogSettings(_Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class Settings(_Section):
+    """The whole file; only the root (cti_bridge/app.py) sees it."""
+
+    server: ServerSettings = ServerSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    journal: JournalSettings = JournalSettings()
+    numbers: NumberSettings = NumberSettings()
+    fastagi: FastAgiSettings = FastAgiSettings()
+    routing: RoutingSettings = RoutingSettings()
+    queues: QueueSettings = QueueSettings()
+    log: LogSettings = LogSettings()
+    pbx: Annotated[tuple[PbxSettings, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _distinct_names(self) -> "Settings":
+        names = [pbx.name for pbx in self.pbx]
+        if len(set(names)) != len(names):
+            raise ValueError("every [[pbx]] needs a name of its own: call ids begin with it")
+        return self

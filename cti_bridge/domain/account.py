@@ -1,0 +1,109 @@
+"""An account: one customer, with every contact point, and the ways a caller may be recognised."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NewType
+
+from cti_bridge.domain.call import iso_utc
+
+AccountId = NewType("AccountId", str)
+"""A UUIDv7 as text."""
+
+
+class ContactKind(StrEnum):
+    PHONE = "phone"
+    EMAIL = "email"
+    FAX = "fax"
+    WEB = "web"
+    MESSENGER = "messenger"
+    POSTAL = "postal"
+    CUSTOMER_NUMBER = "customer_number"
+
+
+class Tier(StrEnum):
+    """The customer pyramid, highest first."""
+
+    PLATINUM = "platinum"
+    GOLD = "gold"
+    IRON = "iron"
+    LEAD = "lead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactPoint:
+    """A number or address of an account: `value` normalised (phones in E.164), `as_given` as somebody wrote it."""
+
+    kind: ContactKind
+    value: str
+    as_given: str
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    account_id: AccountId
+    name: str
+    company: str | None
+    tier: Tier | None
+    language: str | None
+    note: str | None
+    contact_points: tuple[ContactPoint, ...]
+    created_at: datetime
+    updated_at: datetime
+
+
+class MatchReason(StrEnum):
+    """Why an account was proposed for a caller; the screen pop says it in words."""
+
+    EXACT_NUMBER = "exact_number"
+    SHARED_NUMBER = "shared_number"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    account: Account
+    reason: MatchReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """At least one account; exactly one candidate is a clear match, several are for the agent to choose from."""
+
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """Nobody has this number: an unknown caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """The caller showed no usable number: it matches nobody, ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """The store did not answer within the deadline; the pop goes out without it and is updated later."""
+
+
+LookupResult = Found | NotFound | Withheld | TimedOut
+
+
+def account_document(account: Account) -> dict[str, Any]:
+    """The account as the REST API and the websocket show it."""
+    return {
+        "account_id": account.account_id,
+        "name": account.name,
+        "company": account.company,
+        "tier": account.tier.value if account.tier else None,
+        "language": account.language,
+        "note": account.note,
+        "contact_points": [
+            {"kind": point.kind.value, "value": point.value, "as_given": point.as_given, "label": point.label}
+            for point in account.contact_points
+        ],
+        "created_at": iso_utc(account.created_at),
+        "updated_at": iso_utc(account.updated_at),
+    }

@@ -1,0 +1,178 @@
+"""What the people's side needs from the rest, as protocols; app.py hands in the real ones (storage, commands, live board).
+
+Every method may raise `StorageError` (the store is away) unless its docstring says otherwise.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Generic, Protocol, TypeVar
+
+from cti_bridge.domain.account import Account, AccountId, ContactKind, ContactPoint, Tier
+from cti_bridge.domain.agent import AgentState
+from cti_bridge.domain.call import Call, CallId, Extension
+from cti_bridge.domain.figures import QueueFigures
+from cti_bridge.domain.interaction import Interaction, InteractionId
+
+T = TypeVar("T")
+
+
+class Role(StrEnum):
+    AGENT = "agent"
+    SUPERVISOR = "supervisor"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A person who signs in; `extension` is the phone of an agent (None for people without one)."""
+
+    user_id: str
+    username: str
+    name: str
+    role: Role
+    extension: Extension | None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """A page of a list; `next` is the cursor of the page after it, None at the end."""
+
+    items: tuple[T, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractionFilter:
+    """Which interactions to list; None means any. Times are aware UTC: `since` inclusive, `until` exclusive."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    account: AccountId | None = None
+    agent: str | None = None
+    queue: str | None = None
+    channel: str | None = None
+    outcome: str | None = None
+
+
+class Users(Protocol):
+    async def with_username(self, username: str) -> tuple[User, str] | None:
+        """The user and the argon2id hash of the password."""
+
+    async def by_id(self, user_id: str) -> User | None: ...
+
+
+class Sessions(Protocol):
+    """Server-side sessions; only the SHA-256 of a token is stored."""
+
+    async def create(self, user_id: str, *, token_hash: bytes, now: datetime, expires_at: datetime) -> None: ...
+    async def user_of(self, token_hash: bytes, *, now: datetime) -> User | None: ...
+    async def end(self, token_hash: bytes) -> None: ...
+
+
+class Accounts(Protocol):
+    async def by_id(self, account_id: AccountId) -> Account | None: ...
+    async def search(
+        self, *, phone: str | None, email: str | None, q: str | None, cursor: str | None, limit: int
+    ) -> Page[Account]:
+        """By any contact point or by part of the name; `phone` in any form. Raises ValueError for a cursor not ours."""
+
+    async def create(
+        self,
+        *,
+        name: str,
+        company: str | None,
+        tier: Tier | None,
+        language: str | None,
+        note: str | None,
+        contact_points: Sequence[tuple[ContactKind, str, str | None]],
+        now: datetime,
+    ) -> Account:
+        """Contact points are (kind, as given, label); phones are normalised with the site's region. ValueError: not readable."""
+
+    async def change(
+        self,
+        account_id: AccountId,
+        *,
+        changes: dict[str, Any],
+        contact_points: Sequence[tuple[ContactKind, str, str | None]] | None,
+        now: datetime,
+    ) -> Account | None:
+        """`changes` holds only the fields to set; `contact_points` replaces them all where given. None: no such account."""
+
+    def read_contact_point(self, kind: ContactKind, as_given: str, label: str | None) -> ContactPoint:
+        """The normalised contact point. ValueError says what is wrong with it."""
+
+
+class Interactions(Protocol):
+    async def by_id(self, interaction_id: InteractionId) -> Interaction | None: ...
+    async def by_call(self, call_id: CallId) -> Interaction | None: ...
+    async def timeline(self, account_id: AccountId, *, cursor: str | None, limit: int) -> Page[Interaction]:
+        """Newest first, flat in cost however long it is. ValueError for a cursor not ours."""
+
+    async def list(self, wanted: InteractionFilter, *, cursor: str | None, limit: int) -> Page[Interaction]:
+        """Newest first. ValueError for a cursor not ours."""
+
+    async def add(self, interaction: Interaction, *, idempotency_key: str | None) -> Interaction:
+        """Adds a contact of another channel; the same key gives the first answer again."""
+
+    async def change(self, interaction_id: InteractionId, *, changes: dict[str, Any]) -> Interaction | None:
+        """Sets disposition, note or account_id (only the keys given); committed when it returns. None: no such interaction."""
+
+
+class CommandRefused(Exception):
+    """A call-control command was not done; `kind` is the stable problem type, the text says why in the user's terms."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+
+
+class CallCommands(Protocol):
+    """What an agent may do to a call. Each is sent to the PBX at most once; all raise CommandRefused."""
+
+    async def dial(self, agent: Extension, to: str) -> str:
+        """Click-to-call; gives the request's id."""
+
+    async def answer(self, agent: Extension, call_id: CallId) -> None: ...
+    async def hang_up(self, agent: Extension, call_id: CallId) -> None: ...
+    async def hold(self, agent: Extension, call_id: CallId, *, on: bool) -> None: ...
+    async def transfer(self, agent: Extension, call_id: CallId, to: str) -> None: ...
+    async def set_state(self, agent: Extension, *, paused: bool, reason: str | None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PbxLink:
+    """A PBX's link as the admin sees it: `state` connected | connecting | refused | disconnected, and what to do about it."""
+
+    name: str
+    state: str
+    since: datetime
+    detail: str
+    version: str | None
+    counters: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingStatus:
+    """The rules file: its text, the version in force, and every mistake (which keeps the last good version in force)."""
+
+    file: str
+    version: str | None
+    text: str
+    problems: tuple[dict[str, Any], ...]
+    """`{"line": int, "column": int, "message": str, "hint": str}` each."""
+    loaded_at: datetime | None
+
+
+class LiveState(Protocol):
+    """The present state of calls, agents, queues and links; read from memory, never waits."""
+
+    def calls(self) -> Sequence[Call]: ...
+    def agents(self) -> Sequence[AgentState]: ...
+    def queues(self) -> Sequence[QueueFigures]: ...
+    def links(self) -> Sequence[PbxLink]: ...
+    def routing(self) -> RoutingStatus: ...

@@ -1,0 +1,1 @@
+"""THE RECORD: accounts, interactions, agents and sessions; the only package that knows SQL."""
