@@ -70,7 +70,7 @@ class RoutingSettings(_Section):
 
 
 class QueueSettings(_Section):
-    """`service_level_seconds`: the T of the service level; `short_abandon_seconds`: giving up sooner is not counted against it."""
+    """`service_level_seconds`: the T of the service level; `short_abandon_seconds`: sooner does not count against it."""
 
     service_level_seconds: Annotated[int, Field(ge=1, le=3600)] = 20
     short_abandon_seconds: Annotated[int, Field(ge=0, le=600)] = 5

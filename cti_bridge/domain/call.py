@@ -100,7 +100,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Talk:
-    """A stretch in which `party` (an agent's extension, or `external:NUMBER`) had the customer; `ended_at` None while it lasts."""
+    """A stretch in which `party` (an agent's extension, or `external:NUMBER`) had the customer; `ended_at` is None while so."""
 
     party: str
     started_at: datetime
