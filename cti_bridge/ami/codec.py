@@ -60,7 +60,7 @@ class AmiCodec:
                     if b"\r\nActionID: " not in block[:400]:
                         skipped += 1
                         continue
-                elif shape.only_with is not None and shape.only_with not in block:
+                elif shape.only_with and not any(mark in block for mark in shape.only_with):
                     skipped += 1
                     continue
                 elif shape.strict.match(block):

@@ -69,13 +69,13 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Shape:
     """`strict` matches the beginning of genuine events; `parts` say the same for the repair.
-    `only_with`: skip the event at once unless it holds these bytes (dialplan events are many, few matter).
+    `only_with`: skip the event at once unless it holds one of these (dialplan events are many, few matter).
     """
 
     name: str
     strict: re.Pattern[bytes]
     parts: tuple[Part, ...]
-    only_with: bytes | None = None
+    only_with: tuple[bytes, ...] = ()
 
     def orders(self) -> Iterator[tuple[Step, ...]]:
         """The header orders this event may have: with each optional part and without it."""
@@ -97,7 +97,7 @@ def _bridge(prefix: str = "") -> Part:
     return Part(tuple(prefix + key for key in _BRIDGE), extra=(prefix + "BridgeVideoSource",))
 
 
-def _shape(name: str, *parts: Part, only_with: bytes | None = None, listed: bool = False) -> tuple[str, Shape]:
+def _shape(name: str, *parts: Part, only_with: tuple[bytes, ...] = (), listed: bool = False) -> tuple[str, Shape]:
     head = b"Event: " + name.encode() + b"\r\n"
     # Items of a list carry the ActionID instead of a Privilege (QueueStatus: at their end).
     head += rb"(?:ActionID: [^\r\n]*\r\n)?" if listed else rb"Privilege: [a-z,]+\r\n" + _PREAMBLE
@@ -105,20 +105,24 @@ def _shape(name: str, *parts: Part, only_with: bytes | None = None, listed: bool
     return name, Shape(name, strict, parts, only_with)
 
 
+_APPLICATIONS = (b"\r\nApplication: Queue\r\n", b"\r\nApplication: VoiceMail\r\n")
 _PLAIN = (
-    "Newchannel", "Newstate", "NewCallerid", "NewConnectedLine", "Hangup", "HangupRequest", "SoftHangupRequest",
+    "Newchannel", "Newstate", "Hangup", "HangupRequest", "SoftHangupRequest",
     "Hold", "Unhold", "MixMonitorStart", "MessageWaiting",
 )  # fmt: skip
 _MEMBER_EVENTS = (
     "QueueMemberStatus", "QueueMemberPause", "QueueMemberPenalty", "QueueMemberAdded", "QueueMemberRemoved",
 )  # fmt: skip
 
+HINTS = {"FullyBooted": ("Uptime",), "Shutdown": ("Shutdown", "Restart")}
+"""Events so short that a caller could forge them whole: they are hints, and nothing is done on their word alone."""
+
 SHAPES: dict[bytes, Shape] = {
     name.encode(): shape
     for name, shape in (
         *(_shape(name, _channel()) for name in _PLAIN),
-        _shape("VarSet", _channel(), _headers("Variable"), only_with=b"\r\nVariable: QUEUESTATUS\r\n"),
-        _shape("Newexten", _channel(), _headers("Extension", "Application"), only_with=b"\r\nApplication: VoiceMail\r\n"),
+        _shape("VarSet", _channel(), _headers("Variable"), only_with=(b"\r\nVariable: QUEUESTATUS\r\n",)),
+        _shape("Newexten", _channel(), _headers("Extension", "Application", "AppData"), only_with=_APPLICATIONS),
         _shape("DialBegin", _channel(optional=True), _channel("Dest"), _headers("DialString")),
         *(
             _shape(name, _channel(optional=True), _channel("Dest"), Part((), extra=("Forward:",)), _headers("DialStatus"))
@@ -148,6 +152,7 @@ SHAPES: dict[bytes, Shape] = {
         *(_shape(name, _channel("Spyer"), _channel("Spyee", optional=True)) for name in ("ChanSpyStart", "ChanSpyStop")),
         _shape("OriginateResponse", _headers("ActionID", "Response", "Channel", "Context", "Exten", "Reason", "Uniqueid")),
         *(_shape(name, _headers(*_MEMBER)) for name in _MEMBER_EVENTS),
+        *(_shape(name, _headers(*keys)) for name, keys in HINTS.items()),
     )
 }
 """Events of the live stream that are acted upon, by name."""

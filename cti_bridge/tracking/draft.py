@@ -1,0 +1,254 @@
+"""A call while it grows: mutable inside this package; `picture()` is the frozen `Call` that everybody else gets."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from cti_bridge.domain.call import (
+    Call,
+    CallId,
+    CallState,
+    Direction,
+    Extension,
+    Offer,
+    OfferResult,
+    Outcome,
+    Party,
+    QueueVisit,
+    Talk,
+    Transfer,
+    TransferType,
+)
+from cti_bridge.domain.phone_number import is_withheld, to_e164
+from cti_bridge.tracking.channels import Channel
+
+MISSED = frozenset({OfferResult.NO_ANSWER, OfferResult.BUSY, OfferResult.DECLINED, OfferResult.CALLER_GONE})
+
+
+def moment(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class OfferDraft:
+    """One dialling of one agent's phone; `rang_at` is None until it rings (a phone that never rang was never offered)."""
+
+    agent: Extension
+    channel: Channel
+    queue: str | None
+    begun_at: float
+    rang_at: float | None = None
+    answered_at: float | None = None
+    ended_at: float | None = None
+    result: OfferResult | None = None
+    nth: int = 0
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class TalkDraft:
+    """A party has the customer. `left_at` is set while it is not known yet whether the parting is for good;
+    `consulting`: the agent speaks with somebody else while the customer waits for that agent.
+    """
+
+    party: str
+    channel: Channel
+    started_at: float
+    left_at: float | None = None
+    ended_at: float | None = None
+    consulting: bool = False
+    left_first: bool = False
+    """Left the bridge while the customer was still in it and nobody had asked to hang up."""
+    let_go: bool = False
+    """Ended by a transfer or a move: this party did not end the call."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class VisitDraft:
+    queue: str
+    joined_at: float
+    left_at: float | None = None
+    answered: bool = False
+    abandoned: bool = False
+    refused: bool = False
+    """The queue did not let the caller in (empty or full): no visit, though the call was meant for it."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class TransferDraft:
+    """`open` while the place the customer goes to is not known yet (a queue or a trunk behind an extension)."""
+
+    type: TransferType
+    from_agent: str
+    to: str
+    at: float
+    open: bool = True
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class CallDraft:
+    """`customer` is the channel that the contact lives and dies with; `starter` the one that began it."""
+
+    pbx: str
+    region: str | None
+    direction: Direction
+    starter: Channel
+    customer: Channel
+    started_at: float
+    presented: str | None = None
+    name: str | None = None
+    did: str | None = None
+    click_to_call: bool = False
+    untrusted: bool = False
+    offers: list[OfferDraft] = field(default_factory=list)
+    talks: list[TalkDraft] = field(default_factory=list)
+    visits: list[VisitDraft] = field(default_factory=list)
+    transfers: list[TransferDraft] = field(default_factory=list)
+    held_since: float | None = None
+    held_by: Channel | None = None
+    hold_s: float = 0.0
+    held: bool = False
+    parked: bool = False
+    recorded: bool = False
+    conference: bool = False
+    voicemail: bool = False
+    estimated: bool = False
+    queue_exit: str | None = None
+    queue_asked: str | None = None
+    dial_status: str | None = None
+    picked_up: bool = False
+    customer_left_first: bool = False
+    moved_from: list[str] = field(default_factory=list)
+    """Agents whom the customer was taken from without a transfer event (AMI Redirect), until it is known where to."""
+    outcome: Outcome = Outcome.IN_PROGRESS
+    hung_up_by: Party | None = None
+    ended_at: float | None = None
+
+    @property
+    def call_id(self) -> CallId:
+        return CallId(f"{self.pbx}:{self.starter.uid}")
+
+    @property
+    def queue(self) -> str | None:
+        """The queue in which the caller waits now."""
+        return self.visits[-1].queue if self.visits and self.visits[-1].left_at is None else None
+
+    @property
+    def answered(self) -> bool:
+        return bool(self.talks)
+
+    def open_talks(self) -> list[TalkDraft]:
+        return [talk for talk in self.talks if talk.ended_at is None]
+
+    def talk_of(self, channel: Channel) -> TalkDraft | None:
+        return next((talk for talk in self.talks if talk.ended_at is None and talk.channel is channel), None)
+
+    def agents_talking(self) -> list[str]:
+        return [talk.party for talk in self.talks if talk.ended_at is None]
+
+    def open_offers(self) -> list[OfferDraft]:
+        return [offer for offer in self.offers if offer.ended_at is None]
+
+    def state(self) -> CallState:
+        if self.ended_at is not None:
+            return CallState.ENDED
+        if self.held_since is not None:
+            return CallState.HELD
+        if any(talk.ended_at is None and talk.left_at is None for talk in self.talks):
+            return CallState.TALKING
+        if any(offer.rang_at is not None and offer.ended_at is None for offer in self.offers):
+            return CallState.OFFERED
+        return CallState.QUEUED if self.queue is not None else CallState.ARRIVED
+
+    def customer_number(self) -> str | None:
+        if self.presented is None or self.direction is Direction.INTERNAL or is_withheld(self.presented):
+            return self.presented
+        return to_e164(self.presented, self.region) or self.presented
+
+    def talk_seconds(self, now: float) -> float:
+        """Time with agents, overlapping stretches counted once."""
+        total, until = 0.0, 0.0
+        for talk in self.talks:  # in order of start
+            end = talk.ended_at if talk.ended_at is not None else now
+            total += max(0.0, end - max(talk.started_at, until))
+            until = max(until, end)
+        return total
+
+    def picture(self, now: float) -> Call:
+        """The call as it stands at `now`."""
+        end = self.ended_at if self.ended_at is not None else now
+        answered_at = self.talks[0].started_at if self.talks else None
+        rang = sorted((o for o in self.offers if o.rang_at is not None), key=lambda o: o.rang_at or 0.0)
+        hold = self.hold_s + (end - self.held_since if self.held_since is not None else 0.0)
+        presented = None if is_withheld(self.presented) else self.presented
+        return Call(
+            call_id=self.call_id,
+            pbx=self.pbx,
+            state=self.state(),
+            direction=self.direction,
+            customer_number=self.customer_number(),
+            presented_number=presented,
+            customer_name=self.name if presented is not None else None,
+            did=self.did,
+            queues=tuple(visit.queue for visit in self.visits),
+            offered_to=_unique(offer.agent for offer in rang),
+            rang_no_answer=_unique(offer.agent for offer in rang if offer.result in MISSED),
+            answered_by=_unique(Extension(t.party) for t in self.talks if not t.party.startswith("external:")),
+            outcome=self.outcome if self.ended_at is not None or not self.talks else Outcome.ANSWERED,
+            started_at=moment(self.started_at),
+            answered_at=None if answered_at is None else moment(answered_at),
+            ended_at=None if self.ended_at is None else moment(self.ended_at),
+            wait_s=max(0.0, (answered_at if answered_at is not None else end) - self.started_at),
+            talk_s=self.talk_seconds(end) if self.talks else 0.0,
+            hold_s=hold,
+            transfers=tuple(Transfer(type=t.type, from_agent=t.from_agent, to=t.to, at=moment(t.at)) for t in self.transfers),
+            hung_up_by=self.hung_up_by,
+            held=self.held,
+            parked=self.parked,
+            recorded=self.recorded,
+            conference=self.conference,
+            estimated=self.estimated,
+            offers=tuple(_offer(offer) for offer in rang),
+            talks=tuple(_talk(talk) for talk in self.talks),
+            visits=tuple(_visit(visit) for visit in self.visits if not visit.refused),
+            channel=self.customer.name,
+            agent_channels=tuple(
+                (Extension(t.party), t.channel.name)
+                for t in self.talks
+                if t.ended_at is None and not t.party.startswith("external:")
+            )
+            + tuple((o.agent, o.channel.name) for o in rang if o.ended_at is None),
+            untrusted_caller=self.untrusted,
+        )
+
+
+def _unique(agents: Iterable[Extension]) -> tuple[Extension, ...]:
+    return tuple(dict.fromkeys(agents))
+
+
+def _offer(offer: OfferDraft) -> Offer:
+    assert offer.rang_at is not None
+    return Offer(
+        agent=offer.agent,
+        queue=offer.queue,
+        rang_at=moment(offer.rang_at),
+        ended_at=None if offer.ended_at is None else moment(offer.ended_at),
+        result=offer.result,
+    )
+
+
+def _talk(talk: TalkDraft) -> Talk:
+    return Talk(
+        party=talk.party,
+        started_at=moment(talk.started_at),
+        ended_at=None if talk.ended_at is None else moment(talk.ended_at),
+    )
+
+
+def _visit(visit: VisitDraft) -> QueueVisit:
+    return QueueVisit(
+        queue=visit.queue,
+        joined_at=moment(visit.joined_at),
+        left_at=None if visit.left_at is None else moment(visit.left_at),
+        answered=visit.answered,
+        abandoned=visit.abandoned,
+    )

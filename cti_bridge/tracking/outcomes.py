@@ -1,0 +1,76 @@
+"""What became of a call, judged at its end: the outcome, and who hung up. Tables, no state."""
+
+from cti_bridge.domain.call import Direction, Outcome, Party
+from cti_bridge.tracking.draft import CallDraft, TalkDraft
+
+QUEUE_EXITS = {
+    "TIMEOUT": Outcome.TIMEOUT,
+    "JOINEMPTY": Outcome.JOIN_EMPTY,
+    "JOINUNAVAIL": Outcome.JOIN_EMPTY,
+    "LEAVEEMPTY": Outcome.LEAVE_EMPTY,
+    "LEAVEUNAVAIL": Outcome.LEAVE_EMPTY,
+    "FULL": Outcome.FAILED,
+}
+"""By the dialplan variable QUEUESTATUS (app_queue, Asterisk 22)."""
+
+DIAL_STATUSES = {
+    "BUSY": Outcome.BUSY,
+    "NOANSWER": Outcome.NO_ANSWER,
+    "CANCEL": Outcome.NO_ANSWER,
+    "CONGESTION": Outcome.FAILED,
+    "CHANUNAVAIL": Outcome.FAILED,
+}
+"""By DialStatus of the last DialEnd (app_dial, Asterisk 22)."""
+
+_SAME_END_SECONDS = 2.0
+"""A party's hang-up ends the call at once; a customer who stays longer is in the dialplan's hands again."""
+
+_RACE_SECONDS = 0.3
+"""Both phones may hang up at once; a customer who does so later than this was still there, and ended it."""
+
+
+def outcome_of(call: CallDraft) -> Outcome:
+    """The outcome of a call whose end was seen."""
+    if call.answered:
+        return Outcome.ANSWERED
+    if call.voicemail:
+        return Outcome.VOICEMAIL
+    if call.direction is not Direction.INBOUND:
+        if call.click_to_call and call.starter.offer is not None and call.starter.offer.answered_at is None:
+            return Outcome.AGENT_NO_ANSWER
+        return DIAL_STATUSES.get(call.dial_status or "", Outcome.NO_ANSWER)
+    if call.customer.hangup_at is not None:
+        return Outcome.ABANDONED
+    if call.queue_exit is not None:
+        return QUEUE_EXITS.get(call.queue_exit, Outcome.TIMEOUT)
+    if call.dial_status is not None:
+        return DIAL_STATUSES.get(call.dial_status, Outcome.NO_ANSWER)
+    return Outcome.IVR_NO_INPUT if call.customer.state == "6" else Outcome.FAILED
+
+
+def who_hung_up(call: CallDraft, at: float) -> Party:
+    """The first side that asked to end: HangupRequest comes from a device, SoftHangupRequest from the PBX (Asterisk 22)."""
+    customer = Party.AGENT if call.direction is Direction.INTERNAL else Party.CUSTOMER
+    if not call.answered:
+        if call.direction is Direction.INBOUND:
+            return customer if call.customer.hangup_at is not None else Party.SYSTEM
+        return Party.AGENT if call.starter.hangup_at is not None else Party.SYSTEM
+    last = [talk for talk in call.talks if not talk.let_go and _ended(talk, at) >= at - _SAME_END_SECONDS]
+    agents = [talk.channel.hangup_at for talk in last if talk.channel.hangup_at is not None]
+    gave_up = call.customer.hangup_at
+    if gave_up is not None and (not agents or gave_up <= min(agents) or gave_up > max(agents) + _RACE_SECONDS):
+        return customer
+    if agents:
+        return Party.AGENT
+    # A feature code (disconnect) ends the call without any request: whoever presses it leaves the bridge first.
+    if any(talk.left_first and talk.channel.soft_hangup_at is None for talk in last):
+        return Party.AGENT
+    if call.customer_left_first and last:
+        return customer
+    return Party.SYSTEM
+
+
+def _ended(talk: TalkDraft, at: float) -> float:
+    if talk.ended_at is not None:
+        return talk.ended_at
+    return talk.left_at if talk.left_at is not None else at

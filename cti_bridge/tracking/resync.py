@@ -1,0 +1,145 @@
+"""After a gap in the stream: the PBX's listings are compared with what was known, and calls are rebuilt or closed.
+
+AMI keeps nothing for a client that is away (Asterisk 22), so times inside the gap are estimates and marked so:
+an answer that was not seen is dated to the moment the link was lost, an unseen end likewise.
+"""
+
+from cti_bridge.ami.messages import AmiEvent
+from cti_bridge.domain.call import Party
+from cti_bridge.tracking import call_rules, queue_rules
+from cti_bridge.tracking.channels import RINGING, UP, Channel, Kind
+from cti_bridge.tracking.switch import Switch
+
+_SHUTDOWN_SECONDS = 30.0
+
+
+class Resync:
+    """Collects the items of CoreShowChannels and QueueStatus and applies each listing when it is complete."""
+
+    def __init__(self, switch: Switch) -> None:
+        self._switch = switch
+        self._lost_at: float | None = None
+        self._shutdown_at: float | None = None
+        self._restarted = False
+        self._listed: list[AmiEvent] = []
+
+    def feed(self, event: AmiEvent, at: float) -> None:
+        match event.name:
+            case "CoreShowChannel":
+                self._listed.append(event)
+            case "CoreShowChannelsComplete":
+                self._apply_channels(at)
+            case "QueueEntry":
+                self._waiting(event, at)
+            case "Shutdown":
+                self._shutdown_at = at
+            case "FullyBooted":
+                self._booted(event, at)
+            case _:
+                pass
+
+    def disconnected(self, at: float) -> None:
+        """From here on nothing is seen; a Shutdown just before says that the PBX went down with its calls."""
+        self._lost_at = at
+        if self._shutdown_at is not None and at - self._shutdown_at <= _SHUTDOWN_SECONDS:
+            self._restarted = True
+
+    def lose_all(self, at: float) -> None:
+        """Closes every open call: its end was not seen."""
+        when = self._lost_at if self._lost_at is not None else at
+        for call in list(self._switch.calls.values()):
+            self._switch.end(call, when, estimated=True, by=Party.SYSTEM if self._lost_at is not None else None)
+
+    def _booted(self, event: AmiEvent, at: float) -> None:
+        """A hint only (a caller can forge so short an event): used where the channels of before are gone as well."""
+        uptime = event.get("Uptime")
+        if self._lost_at is not None and uptime.isdigit() and float(uptime) < at - self._lost_at:
+            self._restarted = True
+
+    def _apply_channels(self, at: float) -> None:
+        listed, self._listed = self._listed, []
+        uids = {event.get("Uniqueid") for event in listed}
+        lost_at = self._lost_at if self._lost_at is not None else at
+        switch = self._switch
+        for channel in switch.channels:
+            if channel.uid not in uids:
+                self._vanished(channel, lost_at)
+        for event in listed:
+            self._show(event, at)
+        for event in listed:
+            self._reconnect(event, at, lost_at)
+        self._lost_at, self._restarted = None, False
+
+    def _vanished(self, channel: Channel, lost_at: float) -> None:
+        call = channel.call
+        if call is not None and call.ended_at is None and (channel is call.customer or channel is call.starter):
+            self._switch.end(call, lost_at, estimated=True, by=Party.SYSTEM if self._restarted else None)
+        call_rules.gone(self._switch, channel, lost_at, estimated=True)
+
+    def _show(self, event: AmiEvent, at: float) -> None:
+        """A channel that lives: new to us, or known and perhaps in another state by now."""
+        switch = self._switch
+        known = switch.known(event)
+        if known is not None:
+            known.state = event.get("ChannelState")
+            return
+        started = at - _seconds(event.get("Duration"))
+        channel = switch.channel(event, started)
+        if channel is None:
+            return
+        channel.dialled = channel.call is not None and channel.call.starter is not channel
+        if channel.call is not None and channel.call.starter is channel:
+            channel.call.estimated = True
+        elif channel.kind is Kind.AGENT and channel.call is not None and event.get("Application") in {"AppQueue", "AppDial"}:
+            # A phone that the queue or Dial() is calling, or called: its ring began with the channel.
+            if channel.state in {RINGING, UP}:
+                channel.ringing_at = started
+                offer = switch.offer(channel.call, channel, started)
+                if channel.state == UP:
+                    switch.pick_up(channel.call, offer, started)
+
+    def _reconnect(self, event: AmiEvent, at: float, lost_at: float) -> None:
+        switch = self._switch
+        channel = switch.known(event)
+        if channel is None:
+            return
+        bridge = event.get("BridgeId")
+        if not bridge:
+            switch.channels.leave(channel)
+        if channel.state == UP and channel.offer is not None and channel.call is not None and channel.offer.ended_at is None:
+            switch.pick_up(channel.call, channel.offer, lost_at)
+        if not bridge:
+            if channel.call is not None:
+                switch.refresh(channel.call, lost_at)
+            return
+        switch.channels.enter(channel, bridge, parking=event.get("Application") == "Park", conference=False)
+        call = channel.call
+        if call is None or call.ended_at is not None:
+            return
+        before = len(call.talks)
+        when = max(lost_at, call.started_at)
+        if call.queue is not None and any(o.answered_at is not None for o in call.offers):
+            queue_rules.leave(switch, call, when)
+        switch.refresh(call, when)
+        if len(call.talks) > before:
+            call.estimated = True
+
+    def _waiting(self, event: AmiEvent, at: float) -> None:
+        """A caller who waits now; `Wait` is whole seconds (QueueStatus, Asterisk 22)."""
+        channel = self._switch.known(event)
+        if channel is None or channel.call is None or channel.call.queue == event.get("Queue"):
+            return
+        call = channel.call
+        call.estimated = True
+        queue_rules.join(self._switch, call, event.get("Queue"), max(call.started_at, at - _seconds(event.get("Wait"))))
+
+
+def _seconds(text: str) -> float:
+    """`01:02:03` or `63` as seconds; 0 where it is neither."""
+    parts = text.split(":")
+    if not all(part.isdigit() and len(part) < 8 for part in parts):
+        return 0.0
+    total = 0
+    for part in parts:
+        total = total * 60 + int(part)
+    return float(total)

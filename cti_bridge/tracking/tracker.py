@@ -1,0 +1,104 @@
+"""The call tracker: AMI events in, call events out; stop 3 of the walk from the PBX to the browser.
+
+A pure function of the stream: no clock, no I/O, no randomness. The same events with the same times give the same calls, always;
+that makes replay, crash recovery, routing trials and trace tests one mechanism.
+"""
+
+import re
+from collections.abc import Callable
+
+from cti_bridge.ami.messages import AmiEvent
+from cti_bridge.domain.call import Call
+from cti_bridge.domain.call_events import TrackerEvent
+from cti_bridge.tracking import agents, call_rules, queue_rules, resync, transfer_rules
+from cti_bridge.tracking.switch import Switch
+
+Rule = Callable[[Switch, AmiEvent, float], None]
+
+RULES: dict[str, Rule] = {
+    # channels
+    "Newchannel": call_rules.newchannel,
+    "Newstate": call_rules.newstate,
+    "HangupRequest": call_rules.hangup_request,
+    "SoftHangupRequest": call_rules.soft_hangup_request,
+    "Hangup": call_rules.hangup,
+    "LocalBridge": call_rules.local_bridge,
+    # dialling
+    "DialBegin": call_rules.dial_begin,
+    "DialState": call_rules.dial_begin,
+    "DialEnd": call_rules.dial_end,
+    # bridges
+    "BridgeEnter": call_rules.bridge_enter,
+    "BridgeLeave": call_rules.bridge_leave,
+    "ConfbridgeJoin": call_rules.conference_join,
+    # what happens during a talk
+    "Hold": call_rules.hold,
+    "Unhold": call_rules.unhold,
+    "MixMonitorStart": call_rules.recording_started,
+    "ChanSpyStart": call_rules.spy_started,
+    "ChanSpyStop": call_rules.spy_stopped,
+    "Newexten": queue_rules.application,
+    "MessageWaiting": call_rules.voicemail,
+    # queues
+    "QueueCallerJoin": queue_rules.joined,
+    "QueueCallerLeave": queue_rules.left,
+    "QueueCallerAbandon": queue_rules.left,
+    "VarSet": queue_rules.status,
+    "AgentCalled": queue_rules.member_called,
+    "AgentConnect": queue_rules.member_connected,
+    "AgentRingNoAnswer": queue_rules.member_did_not_answer,
+    # transfers
+    "BlindTransfer": transfer_rules.blind_transfer,
+    "AttendedTransfer": transfer_rules.attended_transfer,
+    "Pickup": transfer_rules.pickup,
+    "ParkedCall": transfer_rules.parked,
+    # queue members
+    "QueueMemberStatus": agents.changed,
+    "QueueMemberPause": agents.changed,
+    "QueueMemberPenalty": agents.changed,
+    "QueueMemberAdded": agents.changed,
+    "QueueMemberRemoved": agents.removed,
+    "QueueMember": agents.listed,
+}
+"""What is done with each event; what is not here is not needed to follow a call."""
+
+
+class CallTracker:
+    """Follows the calls of one PBX.
+
+    `region` reads national numbers (None: they stay as presented); `internal` matches the endpoint names of agents' phones.
+    Times are Unix seconds of the event's receipt; they must not go backwards within one tracker.
+    """
+
+    def __init__(self, pbx: str, *, region: str | None, internal: re.Pattern[str]) -> None:
+        self._switch = Switch(pbx, region, internal)
+        self._resync = resync.Resync(self._switch)
+
+    def feed(self, event: AmiEvent, at: float) -> list[TrackerEvent]:
+        """What this event means, in order; empty for most."""
+        rule = RULES.get(event.name)
+        if rule is None:
+            self._resync.feed(event, at)
+        else:
+            rule(self._switch, event, at)
+        return self._taken()
+
+    def disconnected(self, at: float) -> list[TrackerEvent]:
+        """The link to the PBX is gone: what happens from here on is not seen."""
+        self._resync.disconnected(at)
+        return self._taken()
+
+    def finish(self, at: float) -> list[TrackerEvent]:
+        """The stream is at its end (replay of a file): calls that are still open are closed as not seen to end."""
+        self._resync.lose_all(at)
+        return self._taken()
+
+    def live(self, now: float) -> list[Call]:
+        """The calls that are not over, as they stand at `now`."""
+        return [call.picture(now) for call in self._switch.calls.values()]
+
+    def _taken(self) -> list[TrackerEvent]:
+        out = self._switch.out
+        if out:
+            self._switch.out = []
+        return out

@@ -1,0 +1,146 @@
+"""Rules for transfers, pick-up and parking: when an agent lets go of the customer, and towards what."""
+
+from cti_bridge.ami.messages import AmiEvent
+from cti_bridge.domain.call import OfferResult, TransferType
+from cti_bridge.tracking.channels import UP, Channel, Kind
+from cti_bridge.tracking.draft import CallDraft, TransferDraft, VisitDraft
+from cti_bridge.tracking.switch import Switch
+
+
+def blind_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
+    """`Result: Success` says that the target exists in the dialplan, not that it answered (Asterisk 22)."""
+    agent = switch.channel(event, at, "Transferer")
+    customer = switch.channel(event, at, "Transferee") if event.get("TransfereeUniqueid") else None
+    if agent is None or event.get("Result") != "Success":
+        return
+    call = (customer.call if customer is not None else None) or agent.owner
+    if call is None or call.ended_at is not None or _repeated(call, agent, at):
+        return
+    _let_go(switch, call, agent, customer, at)
+    to = event.get("Extension")
+    switch.transfer(call, TransferDraft(type=TransferType.BLIND, from_agent=agent.endpoint, to=to, at=at), at)
+
+
+def attended_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
+    """Orig and Second are the transferer's two legs (one and the same channel for DTMF and AMI Atxfer). The event comes when
+    the transferer lets go: with a target that only rings it is a blonde transfer.
+    """
+    first, second = switch.channel(event, at, "OrigTransferer"), switch.channel(event, at, "SecondTransferer")
+    call, agent, consulting = _sides(first, second)
+    if call is None or agent is None or event.get("Result") != "Success" or call.ended_at is not None:
+        return
+    if event.get("DestType") == "Threeway":
+        call.conference = True
+        switch.changed(call, at)
+        return
+    if _repeated(call, agent, at):
+        return
+    target = switch.channel(event, at, "TransferTarget") if event.get("TransferTargetUniqueid") else None
+    if target is None and consulting is not None:
+        target = consulting.target
+    to, answered = _target(consulting, target, event)
+    customer = switch.channel(event, at, "Transferee") if event.get("TransfereeUniqueid") else None
+    _let_go(switch, call, agent, customer, at)
+    kind = TransferType.ATTENDED if answered else TransferType.BLONDE
+    queue = consulting.queue if consulting is not None and not answered else None
+    if queue is not None:
+        to = f"queue:{queue}"
+        call.visits.append(VisitDraft(queue=queue, joined_at=at))
+    switch.transfer(call, TransferDraft(type=kind, from_agent=agent.endpoint, to=to, at=at, open=False), at)
+    switch.refresh(call, at)
+
+
+def _sides(first: Channel | None, second: Channel | None) -> tuple[CallDraft | None, Channel | None, Channel | None]:
+    """The customer's call, the agent's leg in it, and the leg of the consultation (the same channel for DTMF)."""
+    for agent, other in ((first, second), (second, first)):
+        if agent is None or agent.call is None:
+            continue
+        call = agent.call
+        if call.customer is agent or any(talk.channel is agent for talk in call.talks):
+            return call, agent, other if other is not None else agent
+    return None, None, None
+
+
+def _target(consulting: Channel | None, target: Channel | None, event: AmiEvent) -> tuple[str, bool]:
+    """Whom the customer goes to, and whether that party already talks to the agent."""
+    answered = target is not None and (target.state == UP or event.get("TransferTargetChannelState") == UP)
+    while target is not None and target.kind is Kind.LOCAL and target.twin is not None and target.twin.target is not None:
+        target = target.twin.target
+    if target is None:
+        return (consulting.exten if consulting is not None else ""), answered
+    if target.kind is Kind.TRUNK:
+        return target.number or target.endpoint, answered
+    return target.endpoint, answered
+
+
+def _let_go(switch: Switch, call: CallDraft, agent: Channel, customer: Channel | None, at: float) -> None:
+    for talk in call.open_talks():
+        if talk.channel is agent or talk.party == agent.endpoint:
+            switch.end_talk(call, talk, at, let_go=True)
+    if call.held_by is agent:
+        switch.stop_hold(call, at)
+    if call.customer is agent and customer is not None and customer is not agent:
+        call.customer = customer  # the caller of an internal call transfers the called party: that one goes on
+        customer.call = call
+
+
+def _repeated(call: CallDraft, agent: Channel, at: float) -> bool:
+    last = call.transfers[-1] if call.transfers else None
+    return last is not None and last.from_agent == agent.endpoint and at - last.at < 0.5 and call.talk_of(agent) is None
+
+
+def went_to_queue(switch: Switch, call: CallDraft, queue: str, at: float) -> None:
+    """The customer joined a queue: the target of an open transfer, or of a Redirect (which sends no transfer event)."""
+    _went(switch, call, f"queue:{queue}", at)
+
+
+def went_to(switch: Switch, call: CallDraft, extension: str, at: float) -> None:
+    _went(switch, call, extension, at, keep=True)
+
+
+def went_to_trunk(switch: Switch, call: CallDraft, number: str | None, at: float) -> None:
+    if number is not None:
+        _went(switch, call, number, at)
+
+
+def _went(switch: Switch, call: CallDraft, to: str, at: float, *, keep: bool = False) -> None:
+    """`keep`: an open transfer already names its target; only a Redirect learns it here."""
+    last = call.transfers[-1] if call.transfers else None
+    if last is not None and last.open:
+        last.open = False
+        if not keep:
+            last.to = to
+    elif call.moved_from:
+        agent = call.moved_from[0]
+        for talk in call.open_talks():
+            switch.end_talk(call, talk, at, let_go=True)
+        switch.transfer(call, TransferDraft(type=TransferType.BLIND, from_agent=agent, to=to, at=at, open=False), at)
+
+
+def pickup(switch: Switch, event: AmiEvent, at: float) -> None:
+    """Another phone takes a ringing call: the ring was not missed, and whoever took it was not offered it."""
+    taker, ringing = switch.channel(event, at), switch.channel(event, at, "Target")
+    call = ringing.call if ringing is not None else None
+    if taker is None or ringing is None or call is None or call.ended_at is not None:
+        return
+    call.picked_up = True
+    taker.call = call
+    if call.visits:
+        call.visits[-1].answered = True
+    if ringing.offer is not None:
+        switch.end_offer(call, ringing.offer, at, OfferResult.ANSWERED_ELSEWHERE)
+
+
+def parked(switch: Switch, event: AmiEvent, at: float) -> None:
+    customer = switch.channel(event, at, "Parkee")
+    call = customer.call if customer is not None else None
+    if call is None or call.ended_at is not None:
+        return
+    call.moved_from = []
+    if call.transfers and call.transfers[-1].open and call.transfers[-1].type is TransferType.BLIND:
+        call.transfers.pop()  # a blind transfer to the parking extension is parking, not a transfer
+    for talk in call.open_talks():
+        switch.end_talk(call, talk, at, let_go=True)
+    if not call.parked:
+        call.parked = True
+        switch.changed(call, at)
