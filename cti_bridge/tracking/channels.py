@@ -145,6 +145,9 @@ class Channels:
             bridge.members.append(channel)
         return bridge
 
+    def bridge(self, uid: str) -> Bridge | None:
+        return self._bridges.get(uid)
+
     def leave(self, channel: Channel) -> None:
         bridge = channel.bridge
         if bridge is None:

@@ -37,8 +37,8 @@ def attended_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
         return
     target = switch.channel(event, at, "TransferTarget") if event.get("TransferTargetUniqueid") else None
     if target is None and consulting is not None:
-        target = consulting.target
-    to, answered = _target(consulting, target, event)
+        target = consulting.target or _other_party(switch, call, agent, event)
+    to, answered = _target(consulting, target)
     customer = switch.channel(event, at, "Transferee") if event.get("TransfereeUniqueid") else None
     _let_go(switch, call, agent, customer, at)
     kind = TransferType.ATTENDED if answered else TransferType.BLONDE
@@ -61,16 +61,26 @@ def _sides(first: Channel | None, second: Channel | None) -> tuple[CallDraft | N
     return None, None, None
 
 
-def _target(consulting: Channel | None, target: Channel | None, event: AmiEvent) -> tuple[str, bool]:
+def _other_party(switch: Switch, call: CallDraft, agent: Channel, event: AmiEvent) -> Channel | None:
+    """Whom the agent consulted, where the event does not name it (DTMF and AMI Atxfer, Asterisk 22): it shares a bridge with the
+    agent, or with the customer already where the bridges were merged before the event.
+    """
+    for bridge in (switch.channels.bridge(event.get("SecondBridgeUniqueid")), agent.bridge, call.customer.bridge):
+        for channel in bridge.members if bridge is not None else ():
+            if channel is not agent and channel is not call.customer and not channel.spying:
+                return channel
+    return None
+
+
+def _target(consulting: Channel | None, target: Channel | None) -> tuple[str, bool]:
     """Whom the customer goes to, and whether that party already talks to the agent."""
-    answered = target is not None and (target.state == UP or event.get("TransferTargetChannelState") == UP)
     while target is not None and target.kind is Kind.LOCAL and target.twin is not None and target.twin.target is not None:
         target = target.twin.target
     if target is None:
-        return (consulting.exten if consulting is not None else ""), answered
+        return (consulting.exten if consulting is not None else ""), False
     if target.kind is Kind.TRUNK:
-        return target.number or target.endpoint, answered
-    return target.endpoint, answered
+        return target.number or target.endpoint, target.state == UP
+    return target.endpoint, target.state == UP
 
 
 def _let_go(switch: Switch, call: CallDraft, agent: Channel, customer: Channel | None, at: float) -> None:
