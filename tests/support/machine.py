@@ -25,15 +25,15 @@ STAMP = ".cti-bridge-whole"
 UPDATE_SECONDS = 180
 INSTALL_SECONDS = 900
 DEBOOTSTRAP_SECONDS = 900
-LOCK_SECONDS = 1200
+LOCK_SECONDS = 900
 UPDATE_TRIES = 3
 APT = ("apt-get", "-q", "-y", "-o", "Acquire::Retries=3", "-o", "Acquire::http::Timeout=30", "-o", "DPkg::Lock::Timeout=300")
-ENVIRONMENT = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+OS_RELEASE = Path("/etc/os-release")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A Debian package and a program it brings; `program` is a name on the PATH, or a pattern below / where it is not there."""
+    """A Debian package and a program it brings: a name on the PATH, or a pattern of paths."""
 
     package: str
     program: str
@@ -41,11 +41,11 @@ class Tool:
     def is_present(self) -> bool:
         if self.program.startswith("/"):
             return any(Path("/").glob(self.program[1:]))
-        return shutil.which(self.program) is not None
+        return _where(self.program) is not None
 
 
 TOOLS = (
-    Tool(package="debootstrap", program="/usr/sbin/debootstrap"),
+    Tool(package="debootstrap", program="debootstrap"),
     Tool(package="sip-tester", program="sipp"),
     Tool(package="chromium", program="chromium"),
     Tool(package="postgresql", program="/usr/lib/postgresql/*/bin/initdb"),
@@ -98,12 +98,9 @@ def _install_tools() -> Iterator[tuple[Tool, str]]:
 def _why_no_apt() -> str | None:
     if os.geteuid() != 0:
         return "not root"
-    if shutil.which("apt-get") is None:
-        return "no apt-get here"
-    release = Path("/etc/os-release")
-    if not release.is_file() or "ID=debian" not in release.read_text().splitlines():
+    if not OS_RELEASE.is_file() or "ID=debian" not in OS_RELEASE.read_text().splitlines():
         return "not Debian"
-    return None
+    return None if _where("apt-get") else "no apt-get here"
 
 
 def _update() -> str | None:
@@ -157,7 +154,7 @@ def _provide_pbx() -> bool:
 
 
 def _make_pbx() -> None:
-    if not Path("/usr/sbin/debootstrap").is_file():
+    if _where("debootstrap") is None:
         raise Missing("no debootstrap")
     making = CACHE / f"pbx.making-{os.getpid()}"
     packages = "--include=asterisk,asterisk-core-sounds-en-gsm"
@@ -215,6 +212,15 @@ def _mounts_below(root: Path) -> list[str]:
     return [place for place in (line.split()[1] for line in lines) if Path(place).is_relative_to(root)]
 
 
+def _path() -> str:
+    """The PATH with the administrators' folders, which are missing from it in some containers."""
+    return f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+
+
+def _where(program: str) -> str | None:
+    return shutil.which(program, path=_path())
+
+
 def _run(command: list[str], seconds: float) -> str:
     """Run to the end and return what it printed.
 
@@ -223,8 +229,8 @@ def _run(command: list[str], seconds: float) -> str:
     """
     try:
         process = subprocess.Popen(
-            command,
-            env=ENVIRONMENT,
+            [_where(command[0]) or command[0], *command[1:]],
+            env={**os.environ, "PATH": _path(), "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
