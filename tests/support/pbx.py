@@ -8,6 +8,7 @@ import fcntl
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -83,10 +84,9 @@ class Network:
 class Pbx:
     """One Asterisk; `folder` holds everything it reads and writes of its own. `running_pbx` makes it."""
 
-    def __init__(self, network: Network, folder: Path, *, keep_open: int) -> None:
+    def __init__(self, network: Network, folder: Path) -> None:
         self.network = network
         self.folder = folder
-        self._keep_open = keep_open
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -122,7 +122,6 @@ class Pbx:
                 stdout=console,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                pass_fds=(self._keep_open,),
             )
         deadline = time.monotonic() + START_SECONDS
         while "fully booted" not in self.command("core waitfullybooted"):
@@ -176,11 +175,12 @@ def running_pbx() -> Iterator[Pbx]:
     reason = why_no_pbx()
     if reason is not None:
         raise PbxUnavailable(reason)
-    with _free_network() as (number, lock):
+    with _free_network() as number:
         network = Network(prefix=f"127.0.{number}")
         folder = PBX_ROOT / "tmp" / f"cti-pbx-{number}"
+        _end_orphan(folder)
         _write_folder(folder, network)
-        pbx = Pbx(network, folder, keep_open=lock)
+        pbx = Pbx(network, folder)
         try:
             pbx.start()
             yield pbx
@@ -189,17 +189,33 @@ def running_pbx() -> Iterator[Pbx]:
 
 
 @contextmanager
-def _free_network() -> Iterator[tuple[int, int]]:
-    """A network number and its lock. Asterisk inherits the lock: should a test run be killed, its number stays taken."""
+def _free_network() -> Iterator[int]:
+    """The number of a network that no other test run has; the kernel frees it when its holder dies."""
     for number in NETWORKS:
         with (CACHE / f"pbx-{number}.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            yield number, lock.fileno()
+            yield number
             return
     raise PbxUnavailable(f"all of 127.0.{NETWORKS[0]} to 127.0.{NETWORKS[-1]} are in use")
+
+
+def _end_orphan(folder: Path) -> None:
+    """End the Asterisk that a killed test run left on this network: its configuration file is ours, and the lock is free."""
+    pid_file = folder / "run" / "asterisk.pid"
+    if not pid_file.is_file():
+        return
+    pid = int(pid_file.read_text())
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if f"/{folder.relative_to(PBX_ROOT)}/etc/asterisk.conf".encode() in arguments:
+            os.kill(pid, signal.SIGKILL)
+            while Path(f"/proc/{pid}").exists():
+                time.sleep(0.02)
+    except (FileNotFoundError, ProcessLookupError):
+        return  # it has ended meanwhile
 
 
 def _write_folder(folder: Path, network: Network) -> None:
