@@ -93,7 +93,8 @@ async def test_phone_answers_holds_and_resumes_when_told_by_notify(lab: Lab) -> 
 
     customer = carrier.call("8100", number="0612345678")
     agent = await phone.next_call()
-    channel = await lab.channel_of("1001")
+    # Before Asterisk has the phone's 180 there is no dialog that a NOTIFY could be sent in.
+    channel = (await session.event("Newstate", ChannelStateDesc="Ringing"))["Channel"]
     await session.action("PJSIPNotify", Channel=channel, Variable="Event=talk")
     await customer.answered()
     await session.action("PJSIPNotify", Channel=channel, Variable="Event=hold")

@@ -162,3 +162,42 @@ async def test_a_caller_can_forge_an_event_on_the_wire(lab: Lab) -> None:
 
     assert forged == {"Event": "Hangup", "Uniqueid": "1.1", "Linkedid": "1.1"}
     assert b"\r\nCallerIDNum: 0612\r\n\r\nEvent: Hangup\r\nUniqueid: 1.1\r\nLinkedid: 1.1\r\n\r\nA: b\r\n" in reader.raw
+
+
+async def test_all_phones_of_a_ringall_queue_ring_and_one_wins(lab: Lab) -> None:
+    phones = [await lab.phone(extension) for extension in ("1004", "1005", "1006")]
+    carrier = await lab.carrier()
+
+    carrier.call("8002", number="0612345686")
+    first = await first_ring(*phones)
+    others = [await phone.next_call() for phone in phones if phone is not first.phone]
+    first.answer()
+
+    assert [await call.ended() for call in others] == [End.CANCELLED, End.CANCELLED]
+    assert first.state is CallState.TALKING
+
+
+async def test_cutting_the_link_leaves_the_call_alone(lab: Lab) -> None:
+    reader = await lab.session(SERVICE)
+    carrier, phone = await lab.carrier(), await lab.phone("1001")
+    customer = carrier.call("8100", number="0612345687")
+    agent = await phone.next_call()
+    agent.answer()
+    await customer.answered()
+
+    await lab.cut(SERVICE)
+    await reader.closed()
+    again = await lab.session(SERVICE)
+
+    assert len(await again.channels()) == 2
+    assert (customer.state, agent.state) == (CallState.TALKING, CallState.TALKING)
+
+
+async def test_the_pbx_dies_and_comes_back(lab: Lab) -> None:
+    reader = await lab.session(SERVICE)
+
+    lab.pbx.kill()
+    await reader.closed()
+    lab.pbx.start()
+
+    await (await lab.session(SERVICE)).event("FullyBooted")

@@ -29,6 +29,7 @@ class AmiProbe:
         self._reader = reader
         self._writer = writer
         self._news = asyncio.Condition()
+        self._closed = asyncio.Event()
         self._numbers = itertools.count(1)
 
     async def run(self) -> None:
@@ -40,6 +41,11 @@ class AmiProbe:
                 if "Event" in headers:
                     self.events.append(headers)
                 self._news.notify_all()
+        self._closed.set()
+
+    async def closed(self, seconds: float = 10.0) -> None:
+        """Wait until the PBX has closed this session."""
+        await asyncio.wait_for(self._closed.wait(), seconds)
 
     async def event(self, name: str, *, seconds: float = 10.0, **fields: str) -> Headers:
         """The first event `name` of this session whose headers equal `fields`, awaited where it has not come yet.

@@ -106,6 +106,10 @@ class Pbx:
         """Asterisk's own log, verbose."""
         return self.folder / "log" / "full"
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start, and return when Asterisk says that it is fully booted.
 

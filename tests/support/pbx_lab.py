@@ -10,6 +10,8 @@ from tests.support.sip_call import SipCall
 from tests.support.sip_phone import SipPhone
 
 QUIET_SECONDS = 10.0
+SESSION_COLUMN = 4
+"""Of `manager show connected`: the session's file descriptor."""
 
 
 class Lab:
@@ -49,6 +51,14 @@ class Lab:
         (answer,) = await self.driver.action("Getvar", Channel=channel, Variable=variable)
         return answer["Value"]
 
+    async def cut(self, account: AmiAccount) -> None:
+        """Cut every AMI session of the account, as a broken link does; the PBX and its calls go on."""
+        (answer,) = await self.driver.action("Command", Command="manager show connected")
+        for line in answer["Output"].splitlines():
+            fields = line.split()
+            if fields and fields[0] == account.username:
+                await self.driver.action("Command", Command=f"manager kick session {fields[SESSION_COLUMN]}")
+
     def log(self) -> str:
         """What Asterisk has logged since the test began."""
         return self.pbx.log_since(self._log_began)
@@ -56,11 +66,13 @@ class Lab:
 
 @asynccontextmanager
 async def open_lab(pbx: Pbx) -> AsyncIterator[Lab]:
-    """A laboratory for one test; at its end every channel is hung up and every queue member unpaused."""
-    async with ami_probe(pbx.network.pbx, DRIVER.username, DRIVER.secret) as driver:
-        async with AsyncExitStack() as stack:
-            yield Lab(pbx, driver, stack)
-        await _make_quiet(driver)
+    """A laboratory for one test; at its end the PBX runs, every channel is hung up, and every queue member unpaused."""
+    async with ami_probe(pbx.network.pbx, DRIVER.username, DRIVER.secret) as driver, AsyncExitStack() as stack:
+        yield Lab(pbx, driver, stack)
+    if not pbx.is_running:
+        pbx.start()
+    async with ami_probe(pbx.network.pbx, DRIVER.username, DRIVER.secret, events="off") as last:
+        await _make_quiet(last)
 
 
 async def first_ring(*phones: SipPhone, seconds: float = 10.0) -> SipCall:
@@ -70,13 +82,17 @@ async def first_ring(*phones: SipPhone, seconds: float = 10.0) -> SipCall:
         TimeoutError: none rang within `seconds`.
     """
     loop = asyncio.get_running_loop()
-    waiting = [loop.create_task(phone.next_call(seconds)) for phone in phones]
+    waiting = {loop.create_task(phone.next_call(None)): phone for phone in phones}
     try:
-        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        return done.pop().result()
+        async with asyncio.timeout(seconds):
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in waiting:
             task.cancel()
+    first, *others = [task.result() for task in waiting if task.done() and not task.cancelled()]
+    for call in others:  # a queue may ring several at once
+        call.phone.put_back(call)
+    return first
 
 
 async def _make_quiet(driver: AmiProbe) -> None:

@@ -60,17 +60,21 @@ class SipPhone(asyncio.DatagramProtocol):
         call.invite(headers)
         return call
 
-    async def next_call(self, seconds: float = 10.0) -> SipCall:
+    async def next_call(self, seconds: float | None = 10.0) -> SipCall:
         """The next incoming call, ringing here; one whose caller has gone already is passed over.
 
         Raises:
-            TimeoutError: nobody called within `seconds`.
+            TimeoutError: nobody called within `seconds`; None waits as long as it takes.
         """
         async with asyncio.timeout(seconds):
             while True:
                 call = await self._incoming.get()
                 if call.state is not CallState.ENDED:
                     return call
+
+    def put_back(self, call: SipCall) -> None:
+        """Undo a `next_call`."""
+        self._incoming.put_nowait(call)
 
     def send(self, datagram: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
