@@ -1,0 +1,106 @@
+"""One test's laboratory on the running PBX: phones, the carrier, and AMI sessions, all gone and quiet again at its end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from tests.support.ami_probe import AmiProbe, ami_probe
+from tests.support.pbx import DRIVER, AmiAccount, Network, Pbx
+from tests.support.sip_call import SipCall
+from tests.support.sip_phone import SipPhone
+
+QUIET_SECONDS = 10.0
+SESSION_COLUMN = 4
+"""Of `manager show connected`: the session's file descriptor."""
+
+
+class Lab:
+    """Made by `open_lab`. `driver` is an AMI session with all rights that has been reading since before the test."""
+
+    def __init__(self, pbx: Pbx, driver: AmiProbe, stack: AsyncExitStack) -> None:
+        self.pbx = pbx
+        self.driver = driver
+        self._stack = stack
+        self._log_began = pbx.log_size()
+
+    @property
+    def network(self) -> Network:
+        return self.pbx.network
+
+    async def phone(self, extension: str) -> SipPhone:
+        """The desk phone of an agent, switched on until the test ends."""
+        phone = SipPhone(address=self.network.phone(extension), user=extension, pbx=self.network.pbx)
+        return await self._stack.enter_async_context(phone)
+
+    async def carrier(self) -> SipPhone:
+        """The trunk's far end: customers call from it and are called on it."""
+        carrier = SipPhone(address=self.network.carrier, user="carrier", pbx=self.network.pbx)
+        return await self._stack.enter_async_context(carrier)
+
+    async def session(self, account: AmiAccount, *, events: str = "on") -> AmiProbe:
+        """A further AMI session."""
+        return await self._stack.enter_async_context(ami_probe(self.network.pbx, account.username, account.secret, events=events))
+
+    async def channel_of(self, extension: str) -> str:
+        """The name of the one channel that the endpoint has now."""
+        (channel,) = [name for name in await self.driver.channels() if name.startswith(f"PJSIP/{extension}-")]
+        return channel
+
+    async def value_of(self, channel: str, variable: str) -> str:
+        """A channel's variable or dialplan function, as `TIMEOUT(absolute)`."""
+        (answer,) = await self.driver.action("Getvar", Channel=channel, Variable=variable)
+        return answer["Value"]
+
+    async def cut(self, account: AmiAccount) -> None:
+        """Cut every AMI session of the account, as a broken link does; the PBX and its calls go on."""
+        (answer,) = await self.driver.action("Command", Command="manager show connected")
+        for line in answer["Output"].splitlines():
+            fields = line.split()
+            if fields and fields[0] == account.username:
+                await self.driver.action("Command", Command=f"manager kick session {fields[SESSION_COLUMN]}")
+
+    def log(self) -> str:
+        """What Asterisk has logged since the test began."""
+        return self.pbx.log_since(self._log_began)
+
+
+@asynccontextmanager
+async def open_lab(pbx: Pbx) -> AsyncIterator[Lab]:
+    """A laboratory for one test; at its end the PBX runs, every channel is hung up, and every queue member unpaused."""
+    async with ami_probe(pbx.network.pbx, DRIVER.username, DRIVER.secret) as driver, AsyncExitStack() as stack:
+        yield Lab(pbx, driver, stack)
+    if not pbx.is_running:
+        pbx.start()
+    async with ami_probe(pbx.network.pbx, DRIVER.username, DRIVER.secret, events="off") as last:
+        await _make_quiet(last)
+
+
+async def first_ring(*phones: SipPhone, seconds: float = 10.0) -> SipCall:
+    """The first call that rings on any of the phones: a queue chooses among its free members.
+
+    Raises:
+        TimeoutError: none rang within `seconds`.
+    """
+    loop = asyncio.get_running_loop()
+    waiting = {loop.create_task(phone.next_call(None)): phone for phone in phones}
+    try:
+        async with asyncio.timeout(seconds):
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+    first, *others = [task.result() for task in waiting if task.done() and not task.cancelled()]
+    for call in others:  # a queue may ring several at once
+        call.phone.put_back(call)
+    return first
+
+
+async def _make_quiet(driver: AmiProbe) -> None:
+    async with asyncio.timeout(QUIET_SECONDS):
+        while channels := await driver.channels():
+            for channel in channels:
+                await driver.action("Hangup", Channel=channel)
+            await asyncio.sleep(0.05)
+        for item in await driver.action("QueueStatus"):
+            if item.get("Paused") == "1":
+                await driver.action("QueuePause", Queue=item["Queue"], Interface=item["Location"], Paused="false")
