@@ -12,9 +12,9 @@ import secrets
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from asterisk.ami import Action
 
@@ -58,7 +58,19 @@ class LoginFailed(Exception):
     """The PBX took the connection and refused the login; the text is its message."""
 
 
-Received = Callable[[At, bytes, list[News]], None]
+class Listener(Protocol):
+    """Who is told what happens on the connections of a link; none of these may block or raise."""
+
+    async def ready_to_connect(self) -> None:
+        """Returns when a (new) connection makes sense."""
+
+    def opened(self, connection: "AmiConnection", *, at: At, asked_at: At) -> None:
+        """TCP (and TLS) is up, asked for at `asked_at`; nothing was read yet."""
+
+    def received(self, at: At, data: bytes, news: Sequence[News]) -> None: ...
+
+    def closed(self, at: At, reason: str) -> None:
+        """Told exactly once for each `opened`."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,11 +84,12 @@ class _Life:
 class AmiConnection(asyncio.Protocol):
     """One connection. Made by `open_connection`; then `signed_in`, then `lived` until it ends."""
 
-    def __init__(self, conversation: Conversation, *, limits: Limits, clock: Clock, received: Received) -> None:
+    def __init__(self, conversation: Conversation, *, limits: Limits, clock: Clock, listener: Listener) -> None:
         self._conversation = conversation
         self._limits = limits
         self._clock = clock
-        self._received = received
+        self._listener = listener
+        self._asked_at = clock()
         self._transport: asyncio.Transport | None = None
         self._life = _Life()
         self._reason = ""
@@ -89,6 +102,7 @@ class AmiConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._listener.opened(self, at=self._clock(), asked_at=self._asked_at)
 
     def data_received(self, data: bytes) -> None:
         at = self._clock()
@@ -97,11 +111,12 @@ class AmiConnection(asyncio.Protocol):
         self._flush()
         if not self._life.login.done():
             self._note_login(news)
-        self._received(at, data, news)
+        self._listener.received(at, data, news)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._life.end.done():
-            self._life.end.set_result(self._reason or _ending(exc))
+        reason = self._reason or _ending(exc)
+        self._life.end.set_result(reason)
+        self._listener.closed(self._clock(), reason)
 
     async def signed_in(self) -> str:
         """Waits for the login; gives the banner. Raises LoginFailed, AmiDisconnected (closed, or no answer in time)."""
@@ -111,10 +126,10 @@ class AmiConnection(asyncio.Protocol):
                 await asyncio.wait(outcomes, return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
             phase = self._conversation.phase
-            self.drop(f"it {phase.value} for {self._limits.login:g} s: is this an Asterisk manager port?")
+            self.drop(f"the login {phase.value} since {self._limits.login:g} s: is this an Asterisk manager port?")
             raise AmiDisconnected(self._reason) from None
         if not self._life.login.done():
-            raise AmiDisconnected(f"{await self._life.end} before the login was answered")
+            raise AmiDisconnected(f"{await self.ended()} before the login was answered")
         match self._life.login.result():
             case LoginRefused(message=message):
                 raise LoginFailed(message)
@@ -137,7 +152,11 @@ class AmiConnection(asyncio.Protocol):
                     self.perform(actions.ping())
             wake = min(self._heard + limits.dead, max(self._heard, pinged) + limits.idle)
             await asyncio.wait({self._life.end}, timeout=max(0.0, wake - now))
-        return await self._life.end
+        return await self.ended()
+
+    async def ended(self) -> str:
+        """Waits for the end; gives its reason."""
+        return await asyncio.shield(self._life.end)
 
     def perform(self, action: Action, *, collect: bool = False) -> str:
         """Sends the action and gives its ActionID. Raises ValueError for a value not to be sent, AmiDisconnected when down."""
@@ -164,6 +183,8 @@ class AmiConnection(asyncio.Protocol):
 
     def _note_login(self, news: list[News]) -> None:
         for item in news:
+            if isinstance(item, LoginRefused):
+                self._reason = f"login refused: {item.message}"
             if isinstance(item, LoggedIn | LoginRefused):
                 self._life.login.set_result(item)
                 return
@@ -182,7 +203,7 @@ def _ending(exc: Exception | None) -> str:
 
 
 async def open_connection(
-    settings: PbxSettings, secret: str, *, events: str, limits: Limits, clock: Clock, received: Received
+    settings: PbxSettings, secret: str, *, events: str, limits: Limits, clock: Clock, listener: Listener
 ) -> AmiConnection:
     """Connects (and makes TLS); the login then goes on by itself. Raises OSError, which TimeoutError and ssl.SSLError are."""
     conversation = Conversation(
@@ -190,7 +211,7 @@ async def open_connection(
     )
     context = ssl.create_default_context(cafile=settings.tls_ca) if settings.tls else None
     loop = asyncio.get_running_loop()
-    connection = AmiConnection(conversation, limits=limits, clock=clock, received=received)
+    connection = AmiConnection(conversation, limits=limits, clock=clock, listener=listener)
     async with asyncio.timeout(limits.connect):
         sock = await _connected_socket(settings.host, settings.port)
         try:
@@ -198,6 +219,7 @@ async def open_connection(
                 lambda: connection, sock=sock, ssl=context, server_hostname=settings.host if context else None
             )
         except BaseException:
+            connection.drop("the connection was given up while it was made")
             sock.close()
             raise
     return connection

@@ -9,17 +9,15 @@ import asyncio
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from config.settings import PbxSettings
-from cti_bridge.ami.connection import AmiConnection, At, Clock, Limits, LoginFailed, open_connection, system_clock
-from cti_bridge.ami.conversation import News
+from cti_bridge.ami.connection import AmiConnection, Clock, Limits, Listener, LoginFailed, open_connection, system_clock
 from cti_bridge.backoff import Backoff
 from cti_bridge.domain.errors import AmiDisconnected
 
@@ -45,21 +43,6 @@ class LinkStatus:
     detail: str
     version: str | None
     counters: dict[str, int]
-
-
-class Listener(Protocol):
-    """What a link tells; none of these may block or raise."""
-
-    def opened(self, connection: AmiConnection, *, at: At, asked_at: At) -> None:
-        """TCP is up, asked for at `asked_at`; nothing was read yet."""
-
-    def received(self, at: At, data: bytes, news: Sequence[News]) -> None: ...
-
-    def closed(self, at: At, reason: str) -> None:
-        """Told exactly once for each `opened`."""
-
-    async def ready_to_connect(self) -> None:
-        """Returns when a (new) connection makes sense."""
 
 
 class AmiLink:
@@ -104,8 +87,9 @@ class AmiLink:
         await self._up.wait()
 
     def note(self, detail: str, *, version: str | None, complete: bool) -> None:
-        """Adds to a standing link what was learnt on it; `complete` means that nothing is missing."""
-        self._status = replace(self._status, detail=detail, version=version or self._status.version)
+        """Takes what was learnt on the standing link; `complete` means that nothing is missing."""
+        self._stand(LinkState.CONNECTED, detail)
+        self._status = replace(self._status, version=version or self._status.version)
         emit = log.info if complete else log.warning
         emit("ami.resynced", pbx=self._settings.name, link=self._role, detail=detail, version=version)
 
@@ -118,7 +102,7 @@ class AmiLink:
     async def _attempt(self) -> float:
         """One connection from its opening to its end; gives the seconds to wait before the next."""
         loop = asyncio.get_running_loop()
-        began, asked_at = loop.time(), self._clock()
+        began = loop.time()
         try:
             connection = await open_connection(
                 self._settings,
@@ -126,50 +110,48 @@ class AmiLink:
                 events=self._events,
                 limits=self._limits,
                 clock=self._clock,
-                received=self._listener.received,
+                listener=self._listener,
             )
         except OSError as error:
             self._change(LinkState.DISCONNECTED, _failure(error, self._settings))
             return self._backoff.next()
         self._connection = connection
         self._counted["connections"] += 1
-        self._listener.opened(connection, at=self._clock(), asked_at=asked_at)
-        reason = "this service ended the connection"
         try:
             banner = await connection.signed_in()
             self._refused_backoff.reset()
-            self._change(LinkState.CONNECTED, banner)
-            reason = await connection.lived()
-            self._change(LinkState.DISCONNECTED, reason)
+            if self._status.state is not LinkState.CONNECTED:  # else the listings were quicker
+                self._change(LinkState.CONNECTED, banner)
+            self._change(LinkState.DISCONNECTED, await connection.lived())
         except LoginFailed as error:
-            reason = f"login refused: {error}"
             self._change(LinkState.REFUSED, _refusal(str(error), self._settings))
             return self._refused_backoff.next()
         except AmiDisconnected as error:
-            reason = str(error)
-            self._change(LinkState.DISCONNECTED, reason)
+            self._change(LinkState.DISCONNECTED, str(error))
         finally:
-            connection.drop(reason)
+            connection.drop("this service ended the connection")
+            await connection.ended()
             self._connection = None
             self._counted += Counter(connection.counters)
-            self._listener.closed(self._clock(), reason)
         if loop.time() - began >= SETTLED_SECONDS:
             self._backoff.reset()
         return self._backoff.next()
 
     def _change(self, state: LinkState, detail: str) -> None:
         """Logged once for each change, not once for each attempt."""
-        before = self._status
-        if (state, detail) == (before.state, before.detail):
+        if (state, detail) == (self._status.state, self._status.detail):
             return
-        since = before.since if state is before.state else self._now()
-        self._status = replace(before, state=state, since=since, detail=detail)
+        self._stand(state, detail)
+        emit = log.info if state is LinkState.CONNECTED else log.warning
+        emit(f"ami.{state.value}", pbx=self._settings.name, link=self._role, detail=detail)
+
+    def _stand(self, state: LinkState, detail: str) -> None:
+        since = self._status.since if state is self._status.state else self._now()
+        self._status = replace(self._status, state=state, since=since, detail=detail)
         if state is LinkState.CONNECTED:
             self._up.set()
         else:
             self._up.clear()
-        emit = log.info if state is LinkState.CONNECTED else log.warning
-        emit(f"ami.{state.value}", pbx=self._settings.name, link=self._role, detail=detail)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock().wall, UTC)

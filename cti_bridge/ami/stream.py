@@ -138,6 +138,11 @@ class EventStream:
             self._drained.set()
         return item
 
+    @property
+    def buffered_bytes(self) -> int:
+        """How far the consumer is behind."""
+        return self._buffered
+
     async def ready_to_connect(self) -> None:
         """After an overflow the consumer first works off what it has."""
         if self._buffered > self._max_bytes // 2 or self._overflowing:

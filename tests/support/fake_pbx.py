@@ -132,8 +132,8 @@ class FakePbx:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._server.close()
-        for task in self._tasks:
-            task.cancel()
+        for session in self.sessions:
+            session.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
