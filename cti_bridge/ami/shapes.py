@@ -1,0 +1,245 @@
+r"""The shape of every event that is acted upon, and the repair of events that a caller tried to break.
+
+Asterisk writes caller numbers, dialled numbers and account codes into events without escaping, and a SIP caller can put `%0D%0A`
+into the user part of From: header lines and whole events forged by anybody who can dial in (measured on 22.10.1). The budget of
+such an injection is 79 bytes a value. Three rules make it inert:
+
+1. An event is acted upon only if it has all headers of its shape in Asterisk's own order. The shortest shape is far longer than
+   79 bytes (a test counts it), so no injected text can be a whole event.
+2. An event that was split by an injection is put together again: the forged text becomes what it is, a strange number.
+3. Text between a head and its tail is never taken as an event of its own.
+
+Header order is fixed by Asterisk's code (manager_channels.c, manager_bridges.c, app_queue.c; 16 to 22); headers that newer
+versions append are tolerated.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+INJECTION_BUDGET = 79
+"""Bytes that a caller can place in one value: `char[80]` in res_pjsip.c set_id_from_hdr (22.10.1)."""
+
+_LINE = rb"[^\r\n]*(?:\r\n|\Z)"
+_PREAMBLE = rb"(?:(?:SequenceNumber|File|Line|Func|Timestamp|SystemName): [^\r\n]*\r\n)*"
+_SNAPSHOT = (
+    "Channel", "ChannelState", "ChannelStateDesc", "CallerIDNum", "CallerIDName", "ConnectedLineNum", "ConnectedLineName",
+    "Language", "AccountCode", "Context", "Exten", "Priority", "Uniqueid", "Linkedid",
+)  # fmt: skip
+"""Headers of a channel snapshot in Asterisk's order."""
+_UNESCAPED = ("CallerIDNum", "ConnectedLineNum", "AccountCode", "Exten")
+"""Headers of a snapshot whose values Asterisk writes as the caller sent them."""
+_BRIDGE = ("BridgeUniqueid", "BridgeType", "BridgeTechnology", "BridgeCreator", "BridgeName", "BridgeNumChannels")
+_MEMBER = ("Queue", "MemberName", "Interface", "StateInterface", "Membership", "Penalty", "CallsTaken", "LastCall")
+
+
+class Step(NamedTuple):
+    """One header of a shape: `key` with its colon; `unescaped`: its value may hold injected lines; `any_number`: none to many."""
+
+    key: bytes
+    unescaped: bool = False
+    any_number: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some headers in a row: a channel's snapshot, a bridge's, or single ones; `extra` ones come in some versions or cases."""
+
+    keys: tuple[str, ...]
+    extra: tuple[str, ...] = ()
+    prefix: str = ""
+    optional: bool = False
+
+    def steps(self) -> tuple[Step, ...]:
+        bare = {self.prefix + key for key in _UNESCAPED}
+        return tuple(Step(key.encode() + b":", unescaped=key in bare) for key in self.keys) + tuple(
+            Step(key.encode(), any_number=True) for key in self.extra
+        )
+
+    def pattern(self) -> bytes:
+        text = b"".join(
+            b"(?:%s%s)*" % (re.escape(step.key), _LINE) if step.any_number else re.escape(step.key) + _LINE
+            for step in self.steps()
+        )
+        return b"(?:%s)?" % text if self.optional else text
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """`strict` matches the beginning of genuine events; `parts` say the same for the repair.
+    `only_with`: skip the event at once unless it holds these bytes (dialplan events are many, few matter).
+    """
+
+    name: str
+    strict: re.Pattern[bytes]
+    parts: tuple[Part, ...]
+    only_with: bytes | None = None
+
+    def orders(self) -> Iterator[tuple[Step, ...]]:
+        """The header orders this event may have: with each optional part and without it."""
+        choices = [(part.steps(), ()) if part.optional else (part.steps(),) for part in self.parts]
+        for chosen in itertools.product(*choices):
+            yield tuple(itertools.chain.from_iterable(chosen))
+
+
+def _channel(prefix: str = "", *, optional: bool = False) -> Part:
+    keys = tuple(prefix + key for key in _SNAPSHOT)
+    return Part(keys, extra=(prefix + "Tenantid", prefix + "ChanVariable"), prefix=prefix, optional=optional)
+
+
+def _headers(*keys: str) -> Part:
+    return Part(keys)
+
+
+def _bridge(prefix: str = "") -> Part:
+    return Part(tuple(prefix + key for key in _BRIDGE), extra=(prefix + "BridgeVideoSource",))
+
+
+def _shape(name: str, *parts: Part, only_with: bytes | None = None, listed: bool = False) -> tuple[str, Shape]:
+    head = b"Event: " + name.encode() + b"\r\n"
+    # Items of a list carry the ActionID instead of a Privilege (QueueStatus: at their end).
+    head += rb"(?:ActionID: [^\r\n]*\r\n)?" if listed else rb"Privilege: [a-z,]+\r\n" + _PREAMBLE
+    strict = re.compile(head + b"".join(part.pattern() for part in parts))
+    return name, Shape(name, strict, parts, only_with)
+
+
+_PLAIN = (
+    "Newchannel", "Newstate", "NewCallerid", "NewConnectedLine", "Hangup", "HangupRequest", "SoftHangupRequest",
+    "Hold", "Unhold", "MixMonitorStart", "MessageWaiting",
+)  # fmt: skip
+_MEMBER_EVENTS = (
+    "QueueMemberStatus", "QueueMemberPause", "QueueMemberPenalty", "QueueMemberAdded", "QueueMemberRemoved",
+)  # fmt: skip
+
+SHAPES: dict[bytes, Shape] = {
+    name.encode(): shape
+    for name, shape in (
+        *(_shape(name, _channel()) for name in _PLAIN),
+        _shape("VarSet", _channel(), _headers("Variable"), only_with=b"\r\nVariable: QUEUESTATUS\r\n"),
+        _shape("Newexten", _channel(), _headers("Extension", "Application"), only_with=b"\r\nApplication: VoiceMail\r\n"),
+        _shape("DialBegin", _channel(optional=True), _channel("Dest"), _headers("DialString")),
+        *(
+            _shape(name, _channel(optional=True), _channel("Dest"), Part((), extra=("Forward:",)), _headers("DialStatus"))
+            for name in ("DialState", "DialEnd")
+        ),
+        *(_shape(name, _channel(), _headers("Queue", "Position")) for name in ("QueueCallerJoin", "QueueCallerAbandon")),
+        _shape("QueueCallerLeave", _channel(), _headers("Queue", "Position")),
+        *(
+            _shape(name, _channel(), _channel("Dest", optional=True), _headers("Queue", "Interface", "MemberName"))
+            for name in ("AgentCalled", "AgentConnect", "AgentRingNoAnswer")
+        ),
+        *(_shape(name, _bridge(), _channel()) for name in ("BridgeEnter", "BridgeLeave")),
+        _shape("BridgeDestroy", _bridge()),
+        _shape("BridgeMerge", _bridge("To")),
+        *(_shape(name, _headers("Conference"), _bridge(), _channel()) for name in ("ConfbridgeJoin", "ConfbridgeLeave")),
+        *(
+            _shape(name, _channel("LocalOne"), _channel("LocalTwo"))
+            for name in ("LocalBridge", "LocalOptimizationBegin", "LocalOptimizationEnd")
+        ),
+        _shape("BlindTransfer", _headers("Result"), _channel("Transferer"), _channel("Transferee", optional=True)),
+        _shape("AttendedTransfer", _headers("Result"), _channel("OrigTransferer")),
+        _shape("Pickup", _channel(), _channel("Target")),
+        *(
+            _shape(name, _channel("Parkee"))
+            for name in ("ParkedCall", "UnParkedCall", "ParkedCallTimeOut", "ParkedCallGiveUp", "ParkedCallSwap")
+        ),
+        *(_shape(name, _channel("Spyer"), _channel("Spyee", optional=True)) for name in ("ChanSpyStart", "ChanSpyStop")),
+        _shape("OriginateResponse", _headers("ActionID", "Response", "Channel", "Context", "Exten", "Reason", "Uniqueid")),
+        *(_shape(name, _headers(*_MEMBER)) for name in _MEMBER_EVENTS),
+    )
+}
+"""Events of the live stream that are acted upon, by name."""
+
+LISTED: dict[bytes, Shape] = {
+    name.encode(): shape
+    for name, shape in (
+        _shape("CoreShowChannel", _channel(), listed=True),
+        _shape("BridgeListItem", _bridge(), listed=True),
+        _shape("QueueParams", _headers("Queue", "Max"), listed=True),
+        _shape("QueueMember", _headers("Queue", "Name", "Location", "StateInterface"), listed=True),
+        _shape("QueueEntry", _headers("Queue", "Position", "Channel", "Uniqueid"), listed=True),
+        _shape("ParkedCall", _channel("Parkee"), listed=True),
+        *(
+            _shape(name, _headers("EventList"), listed=True)
+            for name in (
+                "CoreShowChannelsComplete", "BridgeListComplete", "QueueStatusComplete", "ParkedCallsComplete",
+            )
+        ),
+    )
+}  # fmt: skip
+"""Items of the resync listings, by name; taken only with the ActionID of a listing that we asked for."""
+
+
+def restored(shape: Shape, block: bytes) -> bytes | None:
+    """The event with the line breaks in its unescaped values C-escaped; None where it is not this shape even so.
+
+    Each value that may hold injected text is read up to the last line, within the budget, from which the rest of the shape goes
+    on: the caller's text always stands before the genuine next header.
+    """
+    lines = block.split(b"\r\n")
+    for order in shape.orders():
+        start = next((at for at, line in enumerate(lines) if line.startswith(order[0].key)), None)
+        if start is None:
+            continue
+        budget = [_MAX_STEPS]
+        ends = _walk(lines, order, 0, start, budget)
+        if ends is not None:
+            return _joined(lines, start, ends)
+    return None
+
+
+_MAX_STEPS = 2000
+"""Tries before a block is given up as no event at all: bounds the work that a hostile block can cause."""
+
+
+def _walk(lines: list[bytes], order: tuple[Step, ...], step: int, at: int, budget: list[int]) -> tuple[int, ...] | None:
+    """For each step from `step` on the index behind its last line, or None where the order cannot be met from line `at`."""
+    ends: list[int] = []
+    while step < len(order):
+        budget[0] -= 1
+        key, unescaped, any_number = order[step]
+        if any_number:
+            while at < len(lines) and lines[at].startswith(key):
+                at += 1
+                ends.append(at)
+            step += 1
+            continue
+        if budget[0] < 0 or at >= len(lines) or not lines[at].startswith(key):
+            return None
+        if unescaped and step + 1 < len(order):
+            for end in reversed(_candidates(lines, at, order[step + 1].key)):
+                rest = _walk(lines, order, step + 1, end, budget)
+                if rest is not None:
+                    return (*ends, end, *rest)
+            return None
+        at += 1
+        ends.append(at)
+        step += 1
+    return tuple(ends)
+
+
+def _candidates(lines: list[bytes], at: int, following: bytes) -> list[int]:
+    """Lines behind `at`, within the injection budget, that may be the header after it."""
+    found: list[int] = []
+    length = 0
+    for index in range(at + 1, len(lines)):
+        if lines[index].startswith(following):
+            found.append(index)
+        length += len(lines[index]) + 2
+        if length > INJECTION_BUDGET + len(following) + 2:
+            break
+    return found
+
+
+def _joined(lines: list[bytes], start: int, ends: tuple[int, ...]) -> bytes:
+    out = list(lines[:start])
+    at = start
+    for end in ends:
+        value = b"\r\n".join(lines[at:end])
+        if end - at > 1 or b"\n" in value or b"\r" in value:
+            value = value.replace(b"\\", b"\\\\").replace(b"\r", b"\\r").replace(b"\n", b"\\n")
+        out.append(value)
+        at = end
+    return b"\r\n".join(out + lines[at:])
