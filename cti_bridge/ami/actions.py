@@ -44,7 +44,7 @@ _HEADERS: Final[dict[str, tuple[str, ...]]] = {
 }
 _VARIABLES: Final[dict[str, dict[str, frozenset[str]]]] = {"PJSIPNotify": {"Event": frozenset({"talk", "hold"})}}
 
-# What `write=` of the manager user must hold; any one of the named classes is enough (Asterisk 22.10.1).
+# What `write=` of the manager user must hold (read off ListCommands, Asterisk 22.10.1; of several, the weakest).
 WRITE_CLASS: Final[dict[str, str]] = {
     "CoreStatus": "reporting",
     "CoreSettings": "reporting",
@@ -64,6 +64,17 @@ WRITE_CLASS: Final[dict[str, str]] = {
     "StopMixMonitor": "call",
     "MixMonitorMute": "call",
     "PJSIPNotify": "system",
+}
+
+# Actions of modules that a PBX may not have loaded.
+MODULE: Final[dict[str, str]] = {
+    "MixMonitor": "app_mixmonitor",
+    "MixMonitorMute": "app_mixmonitor",
+    "ParkedCalls": "res_parking",
+    "Park": "res_parking",
+    "PJSIPNotify": "res_pjsip_notify (with a pjsip_notify.conf)",
+    "QueueStatus": "app_queue",
+    "QueuePause": "app_queue",
 }
 
 _NUMBER: Final = re.compile(r"[0-9*#+]{1,32}")

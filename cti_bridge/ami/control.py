@@ -59,14 +59,8 @@ class AmiControl:
             del self._waiting[action_id]
             connection.forget(action_id)
         if isinstance(outcome, Refused):
-            raise AmiRefused(self._explained(outcome))
+            raise AmiRefused(explained(outcome.action, outcome.message, username=self._username))
         return outcome
-
-    def _explained(self, refused: Refused) -> str:
-        needed = actions.WRITE_CLASS.get(refused.action)
-        if "permission" not in refused.message.lower() or needed is None:
-            return refused.message
-        return f"{refused.message}: {refused.action} needs {needed} in write= of [{self._username}] in manager.conf"
 
     async def ready_to_connect(self) -> None:
         await self._ready()
@@ -84,3 +78,12 @@ class AmiControl:
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(AmiTimeout(f"{reason} before the answer: the action may or may not have been done"))
+
+
+def explained(action: str, message: str, *, username: str) -> str:
+    """The PBX's words, and where they mean a missing right or module, what to change there."""
+    if "permission denied" in message.lower() and action in actions.WRITE_CLASS:
+        return f"{message}: {action} needs {actions.WRITE_CLASS[action]} in write= of [{username}] in manager.conf"
+    if "unknown command" in message.lower():
+        return f"the PBX has no action {action}: load {actions.MODULE.get(action, 'its module')}"
+    return message

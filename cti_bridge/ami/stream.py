@@ -237,5 +237,5 @@ class EventStream:
             return f"the PBX refused {names}: {self._refused[0][1]}"
         return (
             f"the PBX refused {names}: add {', '.join(denied)} to write= of [{self._username}] in manager.conf; "
-            "until then calls that were up before this service connected may be missed"
+            "until then, what was up before this service connected may be missed"
         )

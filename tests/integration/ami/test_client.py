@@ -50,6 +50,20 @@ async def test_after_the_login_the_present_state_comes_by_itself() -> None:
             )
 
 
+@pytest.mark.parametrize("cut", range(1, len(MEMBER_PAUSE), 37))
+async def test_an_event_cut_anywhere_is_thrown_away_and_the_next_connection_is_whole(cut: int) -> None:
+    async with FakePbx() as pbx, running(a_client(pbx)) as client:
+        await resynced(client)
+        pbx.tell(MEMBER_PAUSE[:cut])
+        pbx.listeners[0].close()
+        await item_of(client, Disconnected)
+        told = await resynced(client)
+        pbx.tell(MEMBER_PAUSE)
+
+        assert not [news for news in told if isinstance(news, AmiEvent) and news.name == "QueueMemberPause"]
+        assert (await event_named(client, "QueueMemberPause")).get("PausedReason") == "tea"
+
+
 async def test_two_connections_one_for_events_and_one_for_actions() -> None:
     async with FakePbx() as pbx, running(a_client(pbx)):
         await pbx.until(lambda: len(pbx.sessions) == 2 and all(session.signed_in for session in pbx.sessions))
@@ -237,7 +251,11 @@ async def test_a_listing_can_be_asked_for() -> None:
 
 async def test_a_refused_action_names_the_right_it_needs() -> None:
     async with FakePbx() as pbx:
-        pbx.refuses = {"Hangup": "Permission denied", "Park": "Channel does not exist"}
+        pbx.refuses = {
+            "Hangup": "Permission denied",
+            "Park": "Channel does not exist",
+            "PJSIPNotify": "Invalid/unknown command: PJSIPNotify. Use Action: ListCommands to show available commands.",
+        }
         async with running(a_client(pbx)) as client:
             await pbx.until(lambda: len(pbx.sessions) == 2 and pbx.sessions[1].signed_in)
 
@@ -245,6 +263,8 @@ async def test_a_refused_action_names_the_right_it_needs() -> None:
                 await client.control.send(actions.hangup("PJSIP/1001-1"))
             with pytest.raises(AmiRefused, match=r"^Channel does not exist$"):
                 await client.control.send(actions.park("PJSIP/trunk-1", announce_to="PJSIP/1001-1"))
+            with pytest.raises(AmiRefused, match=r"^the PBX has no action PJSIPNotify: load res_pjsip_notify"):
+                await client.control.send(actions.phone_talk("PJSIP/1001-1"))
 
 
 async def test_an_unanswered_action_is_unknown_and_never_sent_again() -> None:
