@@ -17,7 +17,7 @@ from cti_bridge.ami.control import AmiControl
 from cti_bridge.ami.link import AmiLink, LinkState, LinkStatus
 from cti_bridge.ami.stream import EVENT_CLASSES, MAX_BUFFERED_BYTES, EventStream
 
-_WORST_FIRST: Final = (LinkState.REFUSED, LinkState.DISCONNECTED, LinkState.CONNECTING, LinkState.CONNECTED)
+_DOWN: Final = frozenset({LinkState.REFUSED, LinkState.DISCONNECTED})
 
 
 class AmiClient:
@@ -55,7 +55,7 @@ class AmiClient:
         """The worse of the two links; the counters are of the events link and of the buffer."""
         events, control = self._events_link.status(), self._control_link.status()
         counters = events.counters | dict(self.events.counters)
-        worse = control if events.state is LinkState.CONNECTED and control.state in _WORST_FIRST[:2] else events
+        worse = control if events.state is LinkState.CONNECTED and control.state in _DOWN else events
         detail = worse.detail if worse is events else f"events are read; for actions: {control.detail}"
         return LinkStatus(state=worse.state, since=worse.since, detail=detail, version=events.version, counters=counters)
 

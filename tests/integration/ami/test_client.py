@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+import structlog
 
 from cti_bridge.ami import actions
 from cti_bridge.ami.client import AmiClient
@@ -140,6 +141,30 @@ async def test_a_link_without_a_sign_of_life_is_given_up() -> None:
         assert lost.reason == "no bytes for 0.2 s"
         assert time.monotonic() - before < 2
         assert Limits().dead <= 8
+
+
+async def test_a_loop_that_was_blocked_does_not_take_a_live_link_for_dead() -> None:
+    async with FakePbx() as pbx, running(a_client(pbx, limits=Limits(idle=0.1, dead=0.3))) as client:
+        await resynced(client)
+        await pbx.until(lambda: len(pbx.sessions) == 2 and pbx.sessions[1].signed_in)
+        pbx.tell(MEMBER_PAUSE)
+        pbx.sessions[1].write(b"Event: Reload\r\nPrivilege: system,all\r\n\r\n")
+        time.sleep(0.4)  # noqa: ASYNC251 - the point
+        pause = await event_named(client, "QueueMemberPause")
+
+        assert pause.get("Queue") == "support"
+        assert client.status().counters["connections"] == 1
+
+
+async def test_each_change_is_logged_once_however_often_it_is_tried() -> None:
+    async with FakePbx() as pbx:
+        gone = a_client(pbx)
+    with structlog.testing.capture_logs() as lines:
+        async with running(gone) as client:
+            await state_is(client, LinkState.DISCONNECTED)
+            await asyncio.sleep(0.5)  # at least two more attempts
+
+    assert [(line["event"], line["link"], line["log_level"]) for line in lines] == [("ami.disconnected", "events", "warning")]
 
 
 async def test_a_wrong_secret_is_told_plainly_and_not_hammered() -> None:

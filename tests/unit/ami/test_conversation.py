@@ -129,6 +129,7 @@ def test_an_answer_to_nobodys_question_is_no_answer() -> None:
     conversation.perform(actions.ping())
 
     assert conversation.receive(answer("cti-guessed-1") + answer("")) == []
+    assert conversation.counters["unexpected"] == 2
 
 
 def test_a_refused_action_says_why() -> None:
