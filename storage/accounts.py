@@ -49,7 +49,7 @@ class Accounts:
 
     async def by_phone(self, e164: str) -> tuple[Candidate, ...]:
         """Everybody with this phone number, at most `MAX_CANDIDATES`, with the reason of the match."""
-        found = _accounts_of(await self._database.fetch(BY_PHONE, {"e164": e164}))
+        found = _accounts_of(await self._database.fetch(BY_PHONE, {"e164": e164}, urgent=True))
         reason = MatchReason.EXACT_NUMBER if len(found) == 1 else MatchReason.SHARED_NUMBER
         return tuple(Candidate(account=account, reason=reason) for account in found)
 

@@ -1,9 +1,9 @@
-"""The way to the database: two engines, one for reading and one for writing, and the schema brought up to date.
+"""The way to the database: apart engines for writing, reading and urgent reading, and the schema brought up to date.
 
 SQLite: WAL, synchronous=FULL, one writing connection that begins IMMEDIATE, so a write waits its turn at the start and
-never fails half-way; readers see the last commit and wait for nobody. PostgreSQL: two pools. Reads run in autocommit,
-each one statement, without the round trips of a transaction. Whatever goes wrong leaves here as `StorageError`, whose
-text never holds the values of a statement.
+never fails half-way; readers see the last commit and wait for nobody. Reads run in autocommit, each one statement,
+without the round trips of a transaction. Whatever goes wrong leaves here as `StorageError`, whose text never holds the
+values of a statement.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Executable, Row, Table, event, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -30,7 +30,10 @@ BUSY_TIMEOUT_MS = 5000
 """How long a write waits for another process's write (a report, a backup) before it fails and is tried again."""
 MIGRATION_LOCK = 0x637469
 """PostgreSQL's advisory lock that makes a second process wait while the first one migrates; any number, always the same."""
-READERS = 4
+READERS, URGENT_READERS, POSTGRESQL_WRITERS = 4, 2, 4
+"""Connections; SQLite always has one writer."""
+REPORT_LIMIT = "30s"
+"""PostgreSQL ends a read that takes longer."""
 
 
 class Database:
@@ -39,45 +42,27 @@ class Database:
     def __init__(self, url: str) -> None:
         parsed = make_url(url)
         self.dialect = parsed.get_backend_name()
-        if self.dialect == "sqlite":
-            if parsed.database in {None, "", ":memory:"}:
-                raise StorageError("the SQLite store needs a file: sqlite+aiosqlite:///cti.db")
-            self._writer = create_async_engine(parsed, pool_size=1, max_overflow=0, hide_parameters=True)
-            self._reader = create_async_engine(
-                parsed, pool_size=READERS, max_overflow=0, hide_parameters=True, isolation_level="AUTOCOMMIT"
-            )
-            _prepare_sqlite(self._writer, begin="BEGIN IMMEDIATE", query_only=False)
-            _prepare_sqlite(self._reader, begin=None, query_only=True)
-        else:
-            connect_args = {"options": "-c timezone=utc", "connect_timeout": 5}
-            self._writer = create_async_engine(
-                parsed, pool_size=2, max_overflow=3, hide_parameters=True, connect_args=connect_args
-            )
-            self._reader = create_async_engine(
-                parsed,
-                pool_size=READERS,
-                max_overflow=4,
-                hide_parameters=True,
-                isolation_level="AUTOCOMMIT",
-                connect_args={**connect_args, "options": "-c timezone=utc -c default_transaction_read_only=on"},
-            )
+        if self.dialect == "sqlite" and parsed.database in {None, "", ":memory:"}:
+            raise StorageError("the SQLite store needs a file: sqlite+aiosqlite:///cti.db")
+        self._writer = _engine(parsed, pool_size=1 if self.dialect == "sqlite" else POSTGRESQL_WRITERS, reads_only=False)
+        self._reader = _engine(parsed, pool_size=READERS, reads_only=True)
+        self._urgent = _engine(parsed, pool_size=URGENT_READERS, reads_only=True)
 
-    async def fetch(self, statement: Executable, parameters: dict[str, Any] | None = None) -> Sequence[Row[Any]]:
-        """Every row of one reading statement. A connection that died since its last use is replaced once, unseen.
+    async def fetch(
+        self, statement: Executable, parameters: dict[str, Any] | None = None, *, urgent: bool = False
+    ) -> Sequence[Row[Any]]:
+        """Every row of one reading statement; `urgent` ones (a phone rings) have connections that no report can take.
 
-        Raises StorageError.
+        A connection that died since its last use is replaced once, unseen. Raises StorageError.
         """
+        engine = self._urgent if urgent else self._reader
         with store_errors():
             try:
-                return await self._fetch(statement, parameters)
+                return await _fetch(engine, statement, parameters)
             except DBAPIError as error:
                 if not error.connection_invalidated:
                     raise
-                return await self._fetch(statement, parameters)
-
-    async def _fetch(self, statement: Executable, parameters: dict[str, Any] | None) -> Sequence[Row[Any]]:
-        async with self._reader.connect() as connection:
-            return (await connection.execute(statement, parameters)).all()
+                return await _fetch(engine, statement, parameters)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -113,7 +98,12 @@ class Database:
 
     async def close(self) -> None:
         """Ends every connection; SQLite's threads with them."""
-        await asyncio.gather(self._reader.dispose(), self._writer.dispose())
+        await asyncio.gather(*(engine.dispose() for engine in (self._urgent, self._reader, self._writer)))
+
+
+async def _fetch(engine: AsyncEngine, statement: Executable, parameters: dict[str, Any] | None) -> Sequence[Row[Any]]:
+    async with engine.connect() as connection:
+        return (await connection.execute(statement, parameters)).all()
 
 
 @contextmanager
@@ -171,7 +161,18 @@ def _first_line(error: BaseException | None) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _prepare_sqlite(engine: AsyncEngine, *, begin: str | None, query_only: bool) -> None:
+def _engine(url: URL, *, pool_size: int, reads_only: bool) -> AsyncEngine:
+    options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"} if reads_only else {}
+    if url.get_backend_name() == "postgresql":
+        session = f" -c default_transaction_read_only=on -c statement_timeout={REPORT_LIMIT}" if reads_only else ""
+        options["connect_args"] = {"options": "-c timezone=utc" + session, "connect_timeout": 5}
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=10, hide_parameters=True, **options)
+    if url.get_backend_name() == "sqlite":
+        _prepare_sqlite(engine, reads_only=reads_only)
+    return engine
+
+
+def _prepare_sqlite(engine: AsyncEngine, *, reads_only: bool) -> None:
     def on_connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the sqlite3 module's own BEGIN comes too late and is never IMMEDIATE
         cursor = connection.cursor()
@@ -180,11 +181,11 @@ def _prepare_sqlite(engine: AsyncEngine, *, begin: str | None, query_only: bool)
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
-            f"query_only={'ON' if query_only else 'OFF'}",
+            f"query_only={'ON' if reads_only else 'OFF'}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
     event.listen(engine.sync_engine, "connect", on_connect)
-    if begin is not None:
-        event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    if not reads_only:
+        event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
