@@ -14,8 +14,8 @@ NUMBERS = count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with private_postgres(tmp_path_factory.mktemp("postgres")) as url:
+def postgres() -> Iterator[str]:
+    with private_postgres() as url:
         yield url
 
 

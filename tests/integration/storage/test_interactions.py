@@ -2,6 +2,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from cti_bridge.domain.account import AccountId
 from cti_bridge.domain.call import CallId, Direction, Extension
@@ -84,6 +85,27 @@ async def test_timeline_is_newest_first_and_pages_without_gap_at_equal_times(int
     assert [len(items) for items in pages] == [2, 2, 1]
     assert [row.started_at for row in rows] == [NOW + timedelta(minutes=minute) for minute in (2, 1, 1, 1, 0)]
     assert len({row.interaction_id for row in rows}) == 5
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_page_of_a_timeline_is_one_walk_along_its_index(database: Database, interactions: Interactions, zoe: AccountId):
+    """Flat in cost: the page's first row is found by the index and nothing is sorted."""
+    for minute in range(3):
+        await interactions.add(an_email(minute, account_id=zoe), idempotency_key=None)
+    seen: list[tuple[str, Any]] = []
+    event.listen(
+        database._reader.sync_engine, "before_cursor_execute", lambda *arguments: seen.append((arguments[2], arguments[3]))
+    )
+
+    first = await interactions.timeline(zoe, cursor=None, limit=1)
+    await interactions.timeline(zoe, cursor=first.next, limit=1)
+
+    async with database._reader.connect() as connection:
+        for statement, parameters in tuple(seen):
+            plan = (await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)).all()
+            assert [step[3].partition("(")[0] for step in plan] == [
+                "SEARCH interactions USING INDEX ix_interactions_account_id_started_at_interaction_id "
+            ]
 
 
 @pytest.mark.parametrize(
