@@ -6,55 +6,31 @@ Every method may raise `StorageError` (the store is away) unless its docstring s
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 from cti_bridge.domain.account import Account, AccountId, ContactKind, ContactPoint, Tier
 from cti_bridge.domain.agent import AgentState
 from cti_bridge.domain.call import Call, CallId, Extension
 from cti_bridge.domain.figures import QueueFigures
 from cti_bridge.domain.interaction import Interaction, InteractionId
+from cti_bridge.domain.listing import InteractionFilter, Page
+from cti_bridge.domain.user import Role, User
 
-T = TypeVar("T")
-
-
-class Role(StrEnum):
-    AGENT = "agent"
-    SUPERVISOR = "supervisor"
-    ADMIN = "admin"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User:
-    """A person who signs in; `extension` is the phone of an agent (None for people without one)."""
-
-    user_id: str
-    username: str
-    name: str
-    role: Role
-    extension: Extension | None
-    language: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page(Generic[T]):
-    """A page of a list; `next` is the cursor of the page after it, None at the end."""
-
-    items: tuple[T, ...]
-    next: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InteractionFilter:
-    """Which interactions to list; None means any. Times are aware UTC: `since` inclusive, `until` exclusive."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-    account: AccountId | None = None
-    agent: str | None = None
-    queue: str | None = None
-    channel: str | None = None
-    outcome: str | None = None
+__all__ = [
+    "Accounts",
+    "CallCommands",
+    "CommandRefused",
+    "InteractionFilter",
+    "Interactions",
+    "LiveState",
+    "Page",
+    "PbxLink",
+    "Role",
+    "RoutingStatus",
+    "Sessions",
+    "User",
+    "Users",
+]
 
 
 class Users(Protocol):

@@ -1,0 +1,302 @@
+"""Accounts with their contact points: found by number while the phone rings, searched, made and changed by people.
+
+`by_phone` stands on the path from the ring to the pop: one cached statement, one indexed read.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, delete, false, insert, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cti_bridge.domain.account import Account, AccountId, Candidate, ContactKind, ContactPoint, MatchReason, Tier
+from cti_bridge.domain.listing import Page
+from cti_bridge.domain.phone_number import to_e164
+from storage.contact_points import clean, contact_point, fold
+from storage.database import Database
+from storage.paging import cursor_after, key_of
+from storage.schema import accounts, contact_points, new_id
+
+MAX_CANDIDATES = 20
+"""More accounts than this on one number (a switchboard's) help no agent to choose."""
+LIMITS = {"name": 200, "company": 200, "language": 35, "note": 4000}
+
+ACCOUNT_COLUMNS = [column for column in accounts.c if column is not accounts.c.search_name]
+POINT_COLUMNS = [contact_points.c.kind, contact_points.c.value, contact_points.c.as_given, contact_points.c.label]
+
+BY_PHONE = (
+    select(*ACCOUNT_COLUMNS, *POINT_COLUMNS)
+    .join_from(accounts, contact_points)
+    .where(
+        accounts.c.account_id.in_(
+            select(contact_points.c.account_id)
+            .where(contact_points.c.kind == ContactKind.PHONE.value, contact_points.c.value == bindparam("e164"))
+            .order_by(contact_points.c.account_id)
+            .limit(MAX_CANDIDATES)
+        )
+    )
+    .order_by(accounts.c.account_id, contact_points.c.position)
+)
+
+
+class Accounts:
+    """The accounts in the store; `region` (ISO 3166, as `GB`) reads national numbers. Every method may raise StorageError."""
+
+    def __init__(self, database: Database, *, region: str) -> None:
+        self._database = database
+        self._region = region
+
+    async def by_phone(self, e164: str) -> tuple[Candidate, ...]:
+        """Everybody with this phone number, at most `MAX_CANDIDATES`, with the reason of the match."""
+        found = _accounts_of(await self._database.fetch(BY_PHONE, {"e164": e164}, urgent=True))
+        reason = MatchReason.EXACT_NUMBER if len(found) == 1 else MatchReason.SHARED_NUMBER
+        return tuple(Candidate(account=account, reason=reason) for account in found)
+
+    async def by_id(self, account_id: AccountId) -> Account | None:
+        found = await self._with_ids([account_id])
+        return found[0] if found else None
+
+    async def search(
+        self, *, phone: str | None, email: str | None, q: str | None, cursor: str | None, limit: int
+    ) -> Page[Account]:
+        """Accounts that meet every condition given, by name: `phone` in any form (part of one where it is no whole number),
+        `email` whole, `q` any part of name, company or contact point. Raises ValueError for a cursor not ours.
+        """
+        wanted = select(accounts.c.account_id, accounts.c.search_name)
+        if phone is not None:
+            wanted = wanted.where(accounts.c.account_id.in_(self._with_phone(phone)))
+        if email is not None:
+            wanted = wanted.where(accounts.c.account_id.in_(_with_value([ContactKind.EMAIL], fold(email))))
+        if q is not None:
+            wanted = wanted.where(self._matching(q))
+        if cursor is not None:
+            wanted = wanted.where(tuple_(accounts.c.search_name, accounts.c.account_id) > tuple_(*key_of(cursor)))
+        rows = await self._database.fetch(wanted.order_by(accounts.c.search_name, accounts.c.account_id).limit(limit + 1))
+        page = rows[:limit]
+        found = {account.account_id: account for account in await self._with_ids([row.account_id for row in page])}
+        return Page(
+            items=tuple(found[row.account_id] for row in page if row.account_id in found),
+            next=cursor_after(page[-1].search_name, page[-1].account_id) if len(rows) > limit else None,
+        )
+
+    async def create(
+        self,
+        *,
+        name: str,
+        company: str | None,
+        tier: Tier | None,
+        language: str | None,
+        note: str | None,
+        contact_points: Sequence[tuple[ContactKind, str, str | None]],
+        now: datetime,
+    ) -> Account:
+        """A new account. Contact points are (kind, as given, label). ValueError says what cannot be read."""
+        account = self.draft(
+            name=name, company=company, tier=tier, language=language, note=note, contact_points=contact_points, now=now
+        )
+        await self.add([account])
+        return account
+
+    def draft(
+        self,
+        *,
+        name: str,
+        company: str | None,
+        tier: Tier | None,
+        language: str | None,
+        note: str | None,
+        contact_points: Sequence[tuple[ContactKind, str, str | None]],
+        now: datetime,
+    ) -> Account:
+        """The account `create` would make, checked and normalised but not stored. ValueError says what cannot be read."""
+        fields = _checked({"name": name, "company": company, "tier": tier, "language": language, "note": note})
+        return Account(
+            account_id=AccountId(new_id()),
+            contact_points=self._read_all(contact_points),
+            created_at=now,
+            updated_at=now,
+            **fields,
+        )
+
+    async def add(self, drafts: Sequence[Account]) -> None:
+        """Stores new accounts, all or none."""
+        async with self._database.write() as connection:
+            await insert_accounts(connection, drafts)
+
+    async def change(
+        self,
+        account_id: AccountId,
+        *,
+        changes: dict[str, Any],
+        contact_points: Sequence[tuple[ContactKind, str, str | None]] | None,
+        now: datetime,
+    ) -> Account | None:
+        """Sets the fields in `changes`, replaces all contact points where given. None: no such account.
+
+        Raises ValueError for what cannot be read.
+        """
+        fields = _checked(changes)
+        points = None if contact_points is None else self._read_all(contact_points)
+        async with self._database.write() as connection:
+            statement = select(*ACCOUNT_COLUMNS).where(accounts.c.account_id == account_id).with_for_update()
+            present = (await connection.execute(statement)).one_or_none()
+            if present is None:
+                return None
+            after = {**present._asdict(), **fields, "updated_at": now}
+            values = {**after, "search_name": _search_name(after["name"], after["company"])}
+            await connection.execute(update(accounts).where(accounts.c.account_id == account_id).values(values))
+            if points is not None:
+                await _replace_points(connection, account_id, points)
+            return _accounts_of((await connection.execute(_by_ids([account_id]))).all())[0]
+
+    def read_contact_point(self, kind: ContactKind, as_given: str, label: str | None) -> ContactPoint:
+        """The normalised contact point. ValueError says what is wrong with it."""
+        return contact_point(kind, as_given, label, region=self._region)
+
+    def _read_all(self, given: Iterable[tuple[ContactKind, str, str | None]]) -> tuple[ContactPoint, ...]:
+        """Normalised, in the order given; the same number or address written twice is one."""
+        points: dict[tuple[ContactKind, str], ContactPoint] = {}
+        for kind, as_given, label in given:
+            point = self.read_contact_point(kind, as_given, label)
+            points.setdefault((point.kind, point.value), point)
+        return tuple(points.values())
+
+    async def _with_ids(self, ids: Sequence[str]) -> tuple[Account, ...]:
+        return _accounts_of(await self._database.fetch(_by_ids(ids))) if ids else ()
+
+    def _with_phone(self, phone: str) -> Any:
+        e164 = to_e164(phone, self._region)
+        if e164 is not None:
+            return _with_value([ContactKind.PHONE, ContactKind.FAX], e164)
+        digits = "".join(character for character in fold(phone) if character.isdigit()).lstrip("0")
+        part = contact_points.c.value.contains(digits, autoescape=True) if len(digits) >= 3 else false()
+        return select(contact_points.c.account_id).where(contact_points.c.kind == ContactKind.PHONE.value, part)
+
+    def _matching(self, q: str) -> Any:
+        text = fold(q)
+        conditions = [
+            accounts.c.search_name.contains(text, autoescape=True),
+            accounts.c.account_id.in_(
+                select(contact_points.c.account_id).where(contact_points.c.value.contains(text, autoescape=True))
+            ),
+        ]
+        e164 = to_e164(q, self._region)
+        if e164 is not None:
+            conditions.append(accounts.c.account_id.in_(_with_value([ContactKind.PHONE, ContactKind.FAX], e164)))
+        return or_(*conditions)
+
+
+async def insert_accounts(connection: AsyncConnection, drafts: Sequence[Account]) -> None:
+    """Inserts new accounts with their contact points into the transaction of `connection`."""
+    if not drafts:
+        return
+    await connection.execute(
+        insert(accounts),
+        [
+            {
+                "account_id": account.account_id,
+                "name": account.name,
+                "company": account.company,
+                "tier": account.tier.value if account.tier else None,
+                "language": account.language,
+                "note": account.note,
+                "search_name": _search_name(account.name, account.company),
+                "created_at": account.created_at,
+                "updated_at": account.updated_at,
+            }
+            for account in drafts
+        ],
+    )
+    rows = [row for account in drafts for row in _point_rows(account.account_id, account.contact_points)]
+    if rows:
+        await connection.execute(insert(contact_points), rows)
+
+
+async def _replace_points(connection: AsyncConnection, account_id: AccountId, points: Sequence[ContactPoint]) -> None:
+    await connection.execute(delete(contact_points).where(contact_points.c.account_id == account_id))
+    if points:
+        await connection.execute(insert(contact_points), _point_rows(account_id, points))
+
+
+def _point_rows(account_id: AccountId, points: Sequence[ContactPoint]) -> list[dict[str, Any]]:
+    return [
+        {
+            "account_id": account_id,
+            "position": position,
+            "kind": point.kind.value,
+            "value": point.value,
+            "as_given": point.as_given,
+            "label": point.label,
+        }
+        for position, point in enumerate(points)
+    ]
+
+
+def _checked(fields: dict[str, Any]) -> dict[str, Any]:
+    checked: dict[str, Any] = {}
+    for field, value in fields.items():
+        match field, value:
+            case "name", None:
+                raise ValueError("name is empty")
+            case (("company" | "language" | "note" | "tier"), None):
+                checked[field] = None
+            case "tier", Tier():
+                checked[field] = value
+            case "note", str():
+                checked[field] = _note(value)
+            case (("name" | "company" | "language"), str()):
+                checked[field] = clean(field, value, limit=LIMITS[field])
+            case _:
+                raise ValueError(f"{field} cannot be set to a {type(value).__name__}")
+    return checked
+
+
+def _note(value: str) -> str | None:
+    if len(value) > LIMITS["note"]:
+        raise ValueError(f"note is longer than {LIMITS['note']} characters")
+    return value.strip() or None
+
+
+def _search_name(name: str, company: str | None) -> str:
+    return fold(f"{name} {company or ''}")
+
+
+def _with_value(kinds: Sequence[ContactKind], value: str) -> Any:
+    return select(contact_points.c.account_id).where(
+        contact_points.c.kind.in_([kind.value for kind in kinds]), contact_points.c.value == value
+    )
+
+
+def _by_ids(ids: Sequence[str]) -> Any:
+    return (
+        select(*ACCOUNT_COLUMNS, *POINT_COLUMNS)
+        .join_from(accounts, contact_points, isouter=True)
+        .where(accounts.c.account_id.in_(ids))
+        .order_by(accounts.c.account_id, contact_points.c.position)
+    )
+
+
+def _accounts_of(rows: Sequence[Row[Any]]) -> tuple[Account, ...]:
+    """One account for each run of rows with its id; an account without contact points has one row with kind NULL."""
+    points: dict[str, list[ContactPoint]] = {}
+    first: dict[str, Row[Any]] = {}
+    for row in rows:
+        first.setdefault(row.account_id, row)
+        own = points.setdefault(row.account_id, [])
+        if row.kind is not None:
+            own.append(ContactPoint(kind=ContactKind(row.kind), value=row.value, as_given=row.as_given, label=row.label))
+    return tuple(
+        Account(
+            account_id=AccountId(account_id),
+            name=row.name,
+            company=row.company,
+            tier=Tier(row.tier) if row.tier else None,
+            language=row.language,
+            note=row.note,
+            contact_points=tuple(points[account_id]),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+        for account_id, row in first.items()
+    )

@@ -1,0 +1,191 @@
+"""The way to the database: apart engines for writing, reading and urgent reading, and the schema brought up to date.
+
+SQLite: WAL, synchronous=FULL, one writing connection that begins IMMEDIATE, so a write waits its turn at the start and
+never fails half-way; readers see the last commit and wait for nobody. Reads run in autocommit, each one statement,
+without the round trips of a transaction. Whatever goes wrong leaves here as `StorageError`, whose text never holds the
+values of a statement.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Executable, Row, Table, event, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from cti_bridge.domain.errors import StorageError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_TIMEOUT_MS = 5000
+"""How long a write waits for another process's write (a report, a backup) before it fails and is tried again."""
+MIGRATION_LOCK = 0x637469
+"""PostgreSQL's advisory lock that makes a second process wait while the first one migrates; any number, always the same."""
+READERS, URGENT_READERS, POSTGRESQL_WRITERS = 4, 2, 4
+"""Connections; SQLite always has one writer."""
+REPORT_LIMIT = "30s"
+"""PostgreSQL ends a read that takes longer."""
+
+
+class Database:
+    """The store behind `url` (`sqlite+aiosqlite:///FILE` or `postgresql+psycopg://…`); `close()` ends its connections."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        self.dialect = parsed.get_backend_name()
+        if self.dialect == "sqlite" and parsed.database in {None, "", ":memory:"}:
+            raise StorageError("the SQLite store needs a file: sqlite+aiosqlite:///cti.db")
+        self._writer = _engine(parsed, pool_size=1 if self.dialect == "sqlite" else POSTGRESQL_WRITERS, reads_only=False)
+        self._reader = _engine(parsed, pool_size=READERS, reads_only=True)
+        self._urgent = _engine(parsed, pool_size=URGENT_READERS, reads_only=True)
+
+    async def fetch(
+        self, statement: Executable, parameters: dict[str, Any] | None = None, *, urgent: bool = False
+    ) -> Sequence[Row[Any]]:
+        """Every row of one reading statement; `urgent` ones (a phone rings) have connections that no report can take.
+
+        A connection that died since its last use is replaced once, unseen. Raises StorageError.
+        """
+        engine = self._urgent if urgent else self._reader
+        with store_errors():
+            try:
+                return await _fetch(engine, statement, parameters)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                return await _fetch(engine, statement, parameters)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction: committed when the block ends, rolled back when it raises. Raises StorageError.
+
+        An `IntegrityError` raised inside the block may be caught inside it, in a savepoint, by who knows what it means.
+        """
+        with store_errors():
+            async with self._writer.begin() as connection:
+                yield connection
+
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """An INSERT that knows ON CONFLICT in this database's words."""
+        return sqlite.insert(table) if self.dialect == "sqlite" else postgresql.insert(table)
+
+    async def migrate(self) -> None:
+        """Brings the schema up to date, in one transaction. Raises StorageError: newer schema, no database."""
+        async with self.write() as connection:
+            if self.dialect == "postgresql":
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+            _refuse_newer(await connection.run_sync(_revision_of))
+            await connection.run_sync(_upgrade)
+
+    async def check_schema(self) -> None:
+        """Raises StorageError when the schema is not exactly the one this version works with."""
+        with store_errors():
+            async with self._reader.connect() as connection:
+                revision = await connection.run_sync(_revision_of)
+        _refuse_newer(revision)
+        if revision != head_revision():
+            found = "empty" if revision is None else f"at schema {revision}"
+            raise StorageError(f"the database is {found}, this version needs {head_revision()}: run `cti-bridge migrate`")
+
+    async def close(self) -> None:
+        """Ends every connection; SQLite's threads with them."""
+        await asyncio.gather(*(engine.dispose() for engine in (self._urgent, self._reader, self._writer)))
+
+
+async def _fetch(engine: AsyncEngine, statement: Executable, parameters: dict[str, Any] | None) -> Sequence[Row[Any]]:
+    async with engine.connect() as connection:
+        return (await connection.execute(statement, parameters)).all()
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turns the database's errors into `StorageError`; the driver's words stay, the statement's values do not."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise StorageError(f"the store failed: {_first_line(error.orig)}") from error
+    except SQLAlchemyError as error:
+        raise StorageError(f"the store failed: {_first_line(error)}") from error
+    except (sqlite3.Error, OSError) as error:
+        raise StorageError(f"the store cannot be reached: {_first_line(error)}") from error
+
+
+def is_integrity_error(error: StorageError) -> bool:
+    """True where the store refused the values, so that trying again cannot help."""
+    return isinstance(error.__cause__, IntegrityError)
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
+    """Alembic's settings, made here so that no alembic.ini has to travel with the program."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def head_revision() -> str:
+    """The newest schema this version knows."""
+    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    assert head is not None
+    return head
+
+
+def _upgrade(connection: Connection) -> None:
+    command.upgrade(alembic_config(connection), "head")
+
+
+def _revision_of(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_newer(revision: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise StorageError(
+            f"the database is at schema {revision}, which this version does not know: "
+            "it was written by a newer version; run that one, or restore a backup made before the upgrade"
+        )
+
+
+def _first_line(error: BaseException | None) -> str:
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _engine(url: URL, *, pool_size: int, reads_only: bool) -> AsyncEngine:
+    options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"} if reads_only else {}
+    if url.get_backend_name() == "postgresql":
+        session = f" -c default_transaction_read_only=on -c statement_timeout={REPORT_LIMIT}" if reads_only else ""
+        options["connect_args"] = {"options": "-c timezone=utc" + session, "connect_timeout": 5}
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=10, hide_parameters=True, **options)
+    if url.get_backend_name() == "sqlite":
+        _prepare_sqlite(engine, reads_only=reads_only)
+    return engine
+
+
+def _prepare_sqlite(engine: AsyncEngine, *, reads_only: bool) -> None:
+    def on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the sqlite3 module's own BEGIN comes too late and is never IMMEDIATE
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"query_only={'ON' if reads_only else 'OFF'}",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    event.listen(engine.sync_engine, "connect", on_connect)
+    if not reads_only:
+        event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))

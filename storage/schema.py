@@ -1,0 +1,190 @@
+"""The tables, as SQLAlchemy Core sees them; SQLite and PostgreSQL hold the same.
+
+Ids are UUIDv7 as text, times are aware UTC. Text comes from callers and other people's files, so what no database
+takes (NUL, lone surrogates) is replaced on the way in, in one place: a hostile name never loses the call it came with.
+Changed only together with a migration; a test compares the two.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import uuid_utils
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    UniqueConstraint,
+)
+from sqlalchemy import Text as PlainText
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import JSON, TypeDecorator
+
+UNSTORABLE: dict[int, str] = {0: "\ufffd"} | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+"""NUL (PostgreSQL refuses it) and surrogates (no UTF-8 for them) become U+FFFD."""
+
+
+def new_id() -> str:
+    """A UUIDv7 as text: sorts by the time it was made."""
+    return str(uuid_utils.uuid7())
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware UTC time; SQLite keeps no time zone, so it is put back on the way out. A naive time is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("the store takes aware times only")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Text(TypeDecorator[str]):
+    """Text of any origin. PostgreSQL compares it by code point as SQLite does, so pages sort alike on both."""
+
+    impl = PlainText().with_variant(PlainText(collation="C"), "postgresql")
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return value if value is None else value.translate(UNSTORABLE)
+
+
+class Document(TypeDecorator[dict[str, Any]]):
+    """A JSON document whose strings may be of any origin."""
+
+    impl = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+    cache_ok = True
+
+    def process_bind_param(self, value: dict[str, Any] | None, dialect: Dialect) -> Any:
+        return _storable(value)
+
+
+def _storable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.translate(UNSTORABLE)
+        case dict():
+            return {_storable(key): _storable(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_storable(item) for item in value]
+        case _:
+            return value
+
+
+def _id(name: str) -> Column[str]:
+    return Column(name, Text, primary_key=True)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _id("account_id"),
+    Column("name", Text, nullable=False),
+    Column("company", Text),
+    Column("tier", Text),
+    Column("language", Text),
+    Column("note", Text),
+    Column("search_name", Text, nullable=False, comment="name and company folded: what a search for part of a name reads"),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Index(None, "search_name", "account_id"),
+)
+
+contact_points = Table(
+    "contact_points",
+    metadata,
+    Column("account_id", ForeignKey("accounts.account_id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("as_given", Text, nullable=False),
+    Column("label", Text),
+    UniqueConstraint("account_id", "kind", "value"),
+    Index(None, "kind", "value", "account_id"),
+)
+
+interactions = Table(
+    "interactions",
+    metadata,
+    _id("interaction_id"),
+    Column("account_id", ForeignKey("accounts.account_id")),
+    Column("account_set_by_agent", Boolean, nullable=False, comment="the call's own record leaves the account alone"),
+    Column("channel", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("agent", Text),
+    Column("queue", Text),
+    Column("outcome", Text),
+    Column("subject", Text),
+    Column("disposition", Text),
+    Column("note", Text),
+    Column("call_id", Text, unique=True),
+    Column("idempotency_key", Text, unique=True),
+    Column("call", Document),
+    Index(None, "account_id", "started_at", "interaction_id"),
+    Index(None, "started_at", "interaction_id"),
+    Index(None, "agent", "started_at", "interaction_id"),
+    Index(None, "queue", "started_at", "interaction_id"),
+)
+
+interaction_legs = Table(
+    "interaction_legs",
+    metadata,
+    Column("interaction_id", ForeignKey("interactions.interaction_id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False, comment="offer: a phone rang; talk: the party had the customer"),
+    Column("party", Text, nullable=False),
+    Column("queue", Text),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("result", Text),
+    Index(None, "party", "started_at", "interaction_id"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    _id("user_id"),
+    Column("username", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("extension", Text),
+    Column("language", Text),
+    Column("password_hash", Text, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("user_id", ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False, index=True),
+    Column("last_seen_at", UtcTime, nullable=False),
+)
