@@ -1,0 +1,111 @@
+"""The decision: the first rule whose conditions all hold, and why the ones before it did not. Pure and total.
+
+A condition that cannot be answered (the store was slow) counts as not met: the caller is then served as anybody would be.
+`Decided.hangs_on_account` says whether an answer of the store could have changed the outcome, so that the store is asked
+only about calls that need it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cti_bridge.domain.decision import RoutingDecision
+from routing.conditions import Answer, ask, in_words
+from routing.facts import CallFacts
+from routing.rule import Rule, Rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionTrace:
+    """A condition in words, what it said (`holds` None: unknown), and what it looked at."""
+
+    condition: str
+    holds: bool | None
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleTrace:
+    """A rule as it met one call; `matched` is None where an unknown condition kept it from matching."""
+
+    rule: str
+    line: int
+    matched: bool | None
+    conditions: tuple[ConditionTrace, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """The decision and every rule up to the one that made it, in order."""
+
+    decision: RoutingDecision
+    trace: tuple[RuleTrace, ...]
+    hangs_on_account: bool
+
+
+def decide(facts: CallFacts, rules: Rules) -> Decided:
+    """Where the call goes; always an answer, never an error."""
+    met_so_far: list[tuple[Rule, RuleTrace]] = []
+    for rule_and_trace in _meet(facts, rules):
+        met_so_far.append(rule_and_trace)
+        if rule_and_trace[1].matched:
+            break
+    rule, met = met_so_far[-1]
+    return Decided(
+        decision=RoutingDecision(
+            rule=rule.name,
+            queue=rule.queue,
+            priority=rule.priority,
+            reason="; ".join(condition.condition for condition in met.conditions) or _unconditional(rule, rules),
+            rules_version=rules.version,
+        ),
+        trace=tuple(trace for _, trace in met_so_far),
+        hangs_on_account=any(earlier.matched is None for _, earlier in met_so_far),
+    )
+
+
+def explain(facts: CallFacts, rules: Rules) -> tuple[RuleTrace, ...]:
+    """Every rule of the file against the call, also those after the first match: for trying a made-up call."""
+    return tuple(met for _, met in _meet(facts, rules))
+
+
+def trace_document(trace: tuple[RuleTrace, ...]) -> list[dict[str, Any]]:
+    """The trace as JSON shows it."""
+    return [
+        {
+            "rule": met.rule,
+            "line": met.line,
+            "matched": met.matched,
+            "conditions": [
+                {"condition": asked.condition, "holds": asked.holds, "value": asked.value} for asked in met.conditions
+            ],
+        }
+        for met in trace
+    ]
+
+
+def _meet(facts: CallFacts, rules: Rules) -> Iterator[tuple[Rule, RuleTrace]]:
+    for rule in (*rules.rules, rules.default):
+        answers = [(condition, ask(condition, facts)) for condition in rule.conditions]
+        yield (
+            rule,
+            RuleTrace(
+                rule=rule.name,
+                line=rule.line,
+                matched=_all_hold([answer for _, answer in answers]),
+                conditions=tuple(
+                    ConditionTrace(condition=in_words(condition), holds=answer.holds, value=answer.value)
+                    for condition, answer in answers
+                ),
+            ),
+        )
+
+
+def _all_hold(answers: list[Answer]) -> bool | None:
+    if any(answer.holds is False for answer in answers):
+        return False
+    return None if any(answer.holds is None for answer in answers) else True
+
+
+def _unconditional(rule: Rule, rules: Rules) -> str:
+    return "no rule matched" if rule is rules.default else "the rule has no conditions"
