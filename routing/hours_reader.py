@@ -3,6 +3,7 @@
 import re
 from datetime import date
 from functools import cache
+from types import MappingProxyType
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
@@ -19,15 +20,18 @@ _MAX_RANGE_DAYS = 92
 def read_hours(name: str, node: yaml.Node, mistakes: Mistakes) -> OpeningHours | None:
     """The definition `name`; None where it has a mistake that leaves it without a meaning."""
     what = f"hours {quoted(name)}"
+    errors_before = mistakes.errors
     fields = mapping(node, what, ("timezone", "week", "exceptions"), mistakes)
     zone = _read_zone(what, fields["timezone"][1], mistakes) if "timezone" in fields else None
     if "timezone" not in fields and isinstance(node, yaml.MappingNode):
         mistakes.add(node, f"{what}: timezone is missing", "as timezone: Europe/London")
     week = _read_week(what, fields["week"][1], mistakes) if "week" in fields else ((),) * 7
     exceptions = _read_exceptions(what, fields["exceptions"][1], mistakes) if "exceptions" in fields else {}
-    if isinstance(node, yaml.MappingNode) and not any(week) and not any(exceptions.values()):
+    if mistakes.errors == errors_before and not any(week) and not any(exceptions.values()):
         mistakes.add(node, f"{what} is never open", 'give opening times, as week: {mon-fri: "09:00-17:30"}')
-    return OpeningHours(name=name, zone=zone, week=week, exceptions=exceptions) if zone is not None else None
+    if zone is None:
+        return None
+    return OpeningHours(name=name, zone=zone, week=week, exceptions=MappingProxyType(exceptions))
 
 
 @cache

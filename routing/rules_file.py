@@ -77,9 +77,9 @@ def _read_root(root: yaml.Node, version: str, mistakes: Mistakes) -> Rules | Non
         hours[name] = read_hours(name, value, mistakes)
     used: set[str] = set()
     rules = _read_rules(sections["rules"][1], hours, used, mistakes) if "rules" in sections else []
-    for name in nodes.keys() - used:
-        mistakes.warn(nodes[name][0], f"hours {quoted(name)} are used by no rule")
     default = _read_default(root, sections, mistakes)
+    for name in nodes.keys() - used if not mistakes.errors else ():
+        mistakes.warn(nodes[name][0], f"hours {quoted(name)} are used by no rule")
     if default is None:
         return None
     sound = tuple(definition for definition in hours.values() if definition is not None)
