@@ -5,21 +5,20 @@ A condition that cannot be answered (the store was slow) counts as not met: the 
 only about calls that need it.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from cti_bridge.domain.decision import RoutingDecision
-from routing.conditions import Answer, ask, in_words
+from routing.conditions import Answer, Condition, ask, in_words
 from routing.facts import CallFacts
 from routing.rule import Rule, Rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionTrace:
-    """A condition in words, what it said (`holds` None: unknown), and what it looked at."""
+    """A condition, what it said (`holds` None: unknown), and what it looked at."""
 
-    condition: str
+    condition: Condition
     holds: bool | None
     value: str
 
@@ -45,28 +44,27 @@ class Decided:
 
 def decide(facts: CallFacts, rules: Rules) -> Decided:
     """Where the call goes; always an answer, never an error."""
-    met_so_far: list[tuple[Rule, RuleTrace]] = []
-    for rule_and_trace in _meet(facts, rules):
-        met_so_far.append(rule_and_trace)
-        if rule_and_trace[1].matched:
+    trace: list[RuleTrace] = []
+    for rule in (*rules.rules, rules.default):
+        trace.append(_meet(facts, rule))
+        if trace[-1].matched:
             break
-    rule, met = met_so_far[-1]
     return Decided(
         decision=RoutingDecision(
             rule=rule.name,
             queue=rule.queue,
             priority=rule.priority,
-            reason="; ".join(condition.condition for condition in met.conditions) or _unconditional(rule, rules),
+            reason="; ".join(in_words(condition) for condition in rule.conditions) or _unconditional(rule, rules),
             rules_version=rules.version,
         ),
-        trace=tuple(trace for _, trace in met_so_far),
-        hangs_on_account=any(earlier.matched is None for _, earlier in met_so_far),
+        trace=tuple(trace),
+        hangs_on_account=any(earlier.matched is None for earlier in trace),
     )
 
 
 def explain(facts: CallFacts, rules: Rules) -> tuple[RuleTrace, ...]:
     """Every rule of the file against the call, also those after the first match: for trying a made-up call."""
-    return tuple(met for _, met in _meet(facts, rules))
+    return tuple(_meet(facts, rule) for rule in (*rules.rules, rules.default))
 
 
 def trace_document(trace: tuple[RuleTrace, ...]) -> list[dict[str, Any]]:
@@ -77,28 +75,23 @@ def trace_document(trace: tuple[RuleTrace, ...]) -> list[dict[str, Any]]:
             "line": met.line,
             "matched": met.matched,
             "conditions": [
-                {"condition": asked.condition, "holds": asked.holds, "value": asked.value} for asked in met.conditions
+                {"condition": in_words(asked.condition), "holds": asked.holds, "value": asked.value} for asked in met.conditions
             ],
         }
         for met in trace
     ]
 
 
-def _meet(facts: CallFacts, rules: Rules) -> Iterator[tuple[Rule, RuleTrace]]:
-    for rule in (*rules.rules, rules.default):
-        answers = [(condition, ask(condition, facts)) for condition in rule.conditions]
-        yield (
-            rule,
-            RuleTrace(
-                rule=rule.name,
-                line=rule.line,
-                matched=_all_hold([answer for _, answer in answers]),
-                conditions=tuple(
-                    ConditionTrace(condition=in_words(condition), holds=answer.holds, value=answer.value)
-                    for condition, answer in answers
-                ),
-            ),
-        )
+def _meet(facts: CallFacts, rule: Rule) -> RuleTrace:
+    answers = [(condition, ask(condition, facts)) for condition in rule.conditions]
+    return RuleTrace(
+        rule=rule.name,
+        line=rule.line,
+        matched=_all_hold([answer for _, answer in answers]),
+        conditions=tuple(
+            ConditionTrace(condition=condition, holds=answer.holds, value=answer.value) for condition, answer in answers
+        ),
+    )
 
 
 def _all_hold(answers: list[Answer]) -> bool | None:

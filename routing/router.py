@@ -19,8 +19,9 @@ from cti_bridge.domain.decision import RoutingDecision
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.phone_number import to_e164
 from routing.agi import AgiRequest
-from routing.decide import Decided, RuleTrace, decide
+from routing.decide import RuleTrace, decide
 from routing.facts import CallFacts, with_account
+from routing.rule import Rules
 from routing.rules_holder import RulesHolder
 
 log = structlog.get_logger(__name__)
@@ -34,8 +35,11 @@ MAX_LOOKUPS = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Remembered:
-    decided: Decided
-    at: datetime
+    """The facts and rules rather than the trace: it is the same whenever it is made, and far larger."""
+
+    decision: RoutingDecision
+    facts: CallFacts
+    rules: Rules
 
 
 class Router:
@@ -76,8 +80,9 @@ class Router:
         )
         decided = decide(facts, rules)
         if decided.hangs_on_account and caller is not None:
-            decided = decide(with_account(facts, await self._look_up(caller)), rules)
-        self._remember(request.uniqueid, decided)
+            facts = with_account(facts, await self._look_up(caller))
+            decided = decide(facts, rules)
+        self._remember(request.uniqueid, _Remembered(decision=decided.decision, facts=facts, rules=rules))
         log.info(
             "routing.decided",
             uniqueid=request.uniqueid,
@@ -91,12 +96,12 @@ class Router:
     def decision_for(self, uniqueid: str) -> RoutingDecision | None:
         """The decision about the PBX's channel, while it is remembered."""
         remembered = self._remembered.get(uniqueid)
-        return remembered.decided.decision if remembered is not None else None
+        return remembered.decision if remembered is not None else None
 
     def trace_for(self, uniqueid: str) -> tuple[RuleTrace, ...]:
         """Every rule up to the one that decided; empty once forgotten."""
         remembered = self._remembered.get(uniqueid)
-        return remembered.decided.trace if remembered is not None else ()
+        return decide(remembered.facts, remembered.rules).trace if remembered is not None else ()
 
     async def close(self) -> None:
         """Ends look-ups that are still under way."""
@@ -126,9 +131,9 @@ class Router:
         if not isinstance(error, StorageError):
             log.error("routing.lookup_failed", exc_info=error)
 
-    def _remember(self, uniqueid: str, decided: Decided) -> None:
-        now = self._now()
-        self._remembered[uniqueid] = _Remembered(decided=decided, at=now)
+    def _remember(self, uniqueid: str, remembered: _Remembered) -> None:
+        self._remembered[uniqueid] = remembered
         self._remembered.move_to_end(uniqueid)
-        while len(self._remembered) > MAX_REMEMBERED or next(iter(self._remembered.values())).at < now - MAX_AGE:
+        oldest_kept = remembered.facts.at - MAX_AGE
+        while len(self._remembered) > MAX_REMEMBERED or next(iter(self._remembered.values())).facts.at < oldest_kept:
             self._remembered.popitem(last=False)

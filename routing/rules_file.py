@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import yaml
 
 from cti_bridge.domain.account import Tier
-from cti_bridge.domain.errors import Problem
 from cti_bridge.domain.phone_number import to_e164
 from routing.conditions import (
     CallerIs,
@@ -49,10 +48,6 @@ class RulesCheck:
     rules: Rules | None
     problems: tuple[RulesProblem, ...]
     version: str
-
-    def as_problems(self, file: str) -> tuple[Problem, ...]:
-        """The errors, for `ConfigError` and `cti-bridge check`."""
-        return tuple(problem.as_problem(file) for problem in self.problems if problem.severity is Severity.ERROR)
 
 
 def read_rules(text: str) -> RulesCheck:

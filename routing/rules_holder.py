@@ -10,10 +10,10 @@ from pathlib import Path
 
 import structlog
 
-from cti_bridge.domain.errors import ConfigError, Problem
+from cti_bridge.domain.errors import ConfigError
 from routing.rule import Rules
 from routing.rules_file import RulesCheck, read_rules
-from routing.yaml_nodes import MAX_BYTES, Mistakes, RulesProblem
+from routing.yaml_nodes import MAX_BYTES, Mistakes, RulesProblem, Severity
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +28,7 @@ class RulesHolder:
         self._loaded_at: datetime | None = None
         self._text = ""
         self._problems: tuple[RulesProblem, ...] = ()
+        self._reloading = asyncio.Lock()
 
     @property
     def file(self) -> Path:
@@ -55,48 +56,37 @@ class RulesHolder:
 
     def load(self) -> None:
         """Reads the file at the start. Raises ConfigError with every mistake: a start with wrong rules is refused."""
-        check = self._read()
-        if check is None or check.rules is None:
-            errors = check.as_problems(str(self._file)) if check is not None else self._unreadable()
-            raise ConfigError(errors)
+        if not self._take(_read(self._file)):
+            errors = (problem for problem in self._problems if problem.severity is Severity.ERROR)
+            raise ConfigError(tuple(problem.as_problem(str(self._file)) for problem in errors))
 
     async def reload(self) -> bool:
         """Reads the file again off the event loop; False (and the old version stays in force) where it has an error."""
-        check = await asyncio.to_thread(self._read)
-        return check is not None and check.rules is not None
+        async with self._reloading:
+            return self._take(await asyncio.to_thread(_read, self._file))
 
-    def _read(self) -> RulesCheck | None:
-        try:
-            with self._file.open("rb") as file:
-                content = file.read(MAX_BYTES + 1)
-            text = content.decode("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            self._refuse(_as_problem(error))
-            return None
-        check = read_rules(text)
-        self._text, self._problems = text, check.problems
+    def _take(self, read: tuple[str, RulesCheck]) -> bool:
+        self._text, check = read
+        self._problems = check.problems
         if check.rules is None:
-            log.error("routing.rules_refused", file=str(self._file), problems=len(check.problems), in_force=self._version())
-        else:
-            self._rules, self._loaded_at = check.rules, self._now()
-            log.info("routing.rules_loaded", file=str(self._file), version=check.version, rules=len(check.rules.rules))
-        return check
-
-    def _refuse(self, problem: RulesProblem) -> None:
-        self._text, self._problems = "", (problem,)
-        log.error("routing.rules_unreadable", file=str(self._file), reason=problem.message, in_force=self._version())
-
-    def _unreadable(self) -> tuple[Problem, ...]:
-        return tuple(problem.as_problem(str(self._file)) for problem in self._problems)
-
-    def _version(self) -> str | None:
-        return self._rules.version if self._rules is not None else None
+            in_force = self._rules.version if self._rules is not None else None
+            log.error("routing.rules_refused", file=str(self._file), first=str(check.problems[0].message), in_force=in_force)
+            return False
+        self._rules, self._loaded_at = check.rules, self._now()
+        log.info("routing.rules_loaded", file=str(self._file), version=check.version, rules=len(check.rules.rules))
+        return True
 
 
-def _as_problem(error: OSError | UnicodeDecodeError) -> RulesProblem:
+def _read(file: Path) -> tuple[str, RulesCheck]:
+    """The file's text and what it is worth; one that cannot be read is worth one problem."""
     mistakes = Mistakes()
-    if isinstance(error, UnicodeDecodeError):
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(MAX_BYTES + 1).decode("utf-8")
+    except UnicodeDecodeError as error:
         mistakes.at_line(error.object.count(b"\n", 0, error.start) + 1, "not UTF-8", "save the file as UTF-8")
-    else:
+    except OSError as error:
         mistakes.add(None, f"cannot be read: {error.strerror}", "check the path and who may read it")
-    return mistakes.in_order()[0]
+    else:
+        return text, read_rules(text)
+    return "", RulesCheck(rules=None, problems=mistakes.in_order(), version="")

@@ -7,7 +7,7 @@ import pytest
 
 from cti_bridge.domain.account import NotFound, Tier, TimedOut, Withheld
 from cti_bridge.domain.decision import RoutingDecision
-from routing.decide import ConditionTrace, RuleTrace, decide, explain, trace_document
+from routing.decide import decide, explain, trace_document
 from routing.facts import with_account
 from tests.support.routing_samples import MONDAY_NOON, found, some_facts, some_rules
 
@@ -78,26 +78,27 @@ def test_reason_without_conditions(rules, reason):
 def test_trace_tells_each_condition_with_what_it_looked_at():
     decided = decide(some_facts(did="8002", at=SUNDAY, known=None, tier=None), RULES)
 
-    assert decided.trace == (
-        RuleTrace(
-            rule="vip",
-            line=5,
-            matched=False,
-            conditions=(
-                ConditionTrace(condition="tier is platinum or gold", holds=None, value="not looked up in time"),
-                ConditionTrace(condition="time is within office", holds=False, value="Sun 2026-11-22 12:00 GMT"),
-            ),
-        ),
-        RuleTrace(
-            rule="closed",
-            line=6,
-            matched=True,
-            conditions=(
-                ConditionTrace(condition="dialled number is 8002", holds=True, value="8002"),
-                ConditionTrace(condition="time is not within office", holds=True, value="Sun 2026-11-22 12:00 GMT"),
-            ),
-        ),
-    )
+    looked_at_clock = "Sun 2026-11-22 12:00 GMT"
+    assert trace_document(decided.trace) == [
+        {
+            "rule": "vip",
+            "line": 5,
+            "matched": False,
+            "conditions": [
+                {"condition": "tier is platinum or gold", "holds": None, "value": "not looked up in time"},
+                {"condition": "time is within office", "holds": False, "value": looked_at_clock},
+            ],
+        },
+        {
+            "rule": "closed",
+            "line": 6,
+            "matched": True,
+            "conditions": [
+                {"condition": "dialled number is 8002", "holds": True, "value": "8002"},
+                {"condition": "time is not within office", "holds": True, "value": looked_at_clock},
+            ],
+        },
+    ]
 
 
 def test_explain_goes_on_after_the_match():

@@ -230,7 +230,7 @@ def test_version_is_the_beginning_of_the_files_hash():
 def test_problem_as_the_command_line_and_the_admin_page_show_it():
     check = read_rules("default:\n  queue: a b\n")
 
-    assert str(check.as_problems("routing.yaml")[0]) == (
+    assert str(check.problems[0].as_problem("routing.yaml")) == (
         "routing.yaml:2:10: 'a b' is no queue name (1 to 40 of the letters A-Z a-z, digits, _ and -)"
     )
     assert check.problems[0].document() == {
