@@ -35,7 +35,10 @@ class AgiLimits:
 
 
 class FastAgiServer:
-    """`decide` answers one question, or None for no opinion. `counters`: asked, answered, and one for each way to fail."""
+    """`decide` answers one question, or None for no opinion; `withdraw` is told of each decision that did not reach the PBX.
+
+    `counters`: asked, answered, and one for each way to fail.
+    """
 
     def __init__(
         self,
@@ -43,12 +46,14 @@ class FastAgiServer:
         host: str,
         port: int,
         decide: Callable[[AgiRequest], Awaitable[RoutingDecision | None]],
+        withdraw: Callable[[AgiRequest], None],
         peers: Sequence[IPv4Network | IPv6Network] = LOOPBACK,
         limits: AgiLimits = AgiLimits(),
     ) -> None:
         self._host = host
         self._port = port
         self._decide = decide
+        self._withdraw = withdraw
         self._peers = tuple(peers)
         self._limits = limits
         self._server: asyncio.Server | None = None
@@ -126,13 +131,19 @@ class FastAgiServer:
         decision = await self._decision(request)
         if decision is None:
             return
-        # One command at a time: Asterisk looks for the next only after it has answered.
-        for command in answer_commands(decision):
-            writer.write(command)
-            reply = await _read_line(reader)
-            if not is_done(reply):
-                raise AgiRefused("not_done", f"the PBX said {reply[:40]!r}")
-        self.counters["answered"] += 1
+        is_delivered = False
+        try:
+            # One command at a time: Asterisk looks for the next only after it has answered.
+            for command in answer_commands(decision):
+                writer.write(command)
+                reply = await _read_line(reader)
+                if not is_done(reply):
+                    raise AgiRefused("not_done", f"the PBX said {reply[:6]!r}")
+            is_delivered = True
+            self.counters["answered"] += 1
+        finally:
+            if not is_delivered:
+                self._withdraw(request)
 
     async def _decision(self, request: AgiRequest) -> RoutingDecision | None:
         try:

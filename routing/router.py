@@ -93,6 +93,10 @@ class Router:
         )
         return decided.decision
 
+    def withdraw(self, request: AgiRequest) -> None:
+        """Forgets a decision that did not reach the PBX: the default queue took the call, and no pop may say otherwise."""
+        self._remembered.pop(request.uniqueid, None)
+
     def decision_for(self, uniqueid: str) -> RoutingDecision | None:
         """The decision about the PBX's channel, while it is remembered."""
         remembered = self._remembered.get(uniqueid)

@@ -22,7 +22,8 @@ async def says_vip(_request: AgiRequest) -> RoutingDecision | None:
 
 @asynccontextmanager
 async def serving(decide=says_vip, **options):
-    server = FastAgiServer(host="127.0.0.1", port=0, decide=decide, limits=options.pop("limits", QUICK), **options)
+    options = {"limits": QUICK, "withdraw": lambda _request: None} | options
+    server = FastAgiServer(host="127.0.0.1", port=0, decide=decide, **options)
     await server.start()
     try:
         yield server
@@ -50,14 +51,16 @@ async def call(server: FastAgiServer, question: bytes, *, reply: bytes = b"200 r
 
 async def test_decision_is_set_as_channel_variables():
     asked: list[AgiRequest] = []
+    withdrawn: list[AgiRequest] = []
 
     async def decide(request: AgiRequest) -> RoutingDecision | None:
         asked.append(request)
         return VIP
 
-    async with serving(decide) as server:
+    async with serving(decide, withdraw=withdrawn.append) as server:
         variables = await call(server, a_question())
 
+    assert withdrawn == []
     assert variables == {"CTI_RULE": "best-customers", "CTI_PRIORITY": "10", "CTI_QUEUE": "vip"}
     assert asked == [AgiRequest(uniqueid="1795314829.43", did="8001", caller="02079460018")]
     assert server.counters == {"asked": 1, "answered": 1}
@@ -129,17 +132,21 @@ async def test_bad_question_sets_nothing_and_is_closed_in_time(question, kind):
 
 @pytest.mark.parametrize("reply", [b"HANGUP\n", b"511 Command Not Permitted on a dead channel\n", b"510 Invalid\n"])
 async def test_channel_that_takes_no_command_gets_no_queue(reply):
-    async with serving() as server:
+    withdrawn: list[AgiRequest] = []
+    async with serving(withdraw=withdrawn.append) as server:
         variables = await call(server, a_question(), reply=reply)
 
     assert "CTI_QUEUE" not in variables
+    assert [request.uniqueid for request in withdrawn] == ["1795314829.43"]
     assert server.counters["not_done"] == 1
 
 
 async def test_pbx_that_stalls_over_a_command_is_let_go():
-    async with serving() as server:
+    withdrawn: list[AgiRequest] = []
+    async with serving(withdraw=withdrawn.append) as server:
         assert "CTI_QUEUE" not in await asyncio.wait_for(call(server, a_question(), reply=b""), 2)
 
+    assert [request.uniqueid for request in withdrawn] == ["1795314829.43"]
     assert server.counters["stalled"] == 1
 
 
@@ -192,7 +199,14 @@ async def test_peer_of_no_allowed_network_is_not_heard():
 
 async def test_peer_by_ipv6_is_known_by_its_ipv4_address():
     async def ask(host: str, peers: tuple[str, ...]) -> dict[str, int]:
-        server = FastAgiServer(host="::", port=0, decide=says_vip, peers=[ip_network(peer) for peer in peers], limits=QUICK)
+        server = FastAgiServer(
+            host="::",
+            port=0,
+            decide=says_vip,
+            withdraw=lambda _request: None,
+            peers=[ip_network(peer) for peer in peers],
+            limits=QUICK,
+        )
         await server.start()
         reader, writer = await asyncio.open_connection(host, server.port)
         writer.write(a_question())

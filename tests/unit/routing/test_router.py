@@ -142,6 +142,16 @@ async def test_decision_is_remembered_by_the_channels_unique_id(holder):
     assert router.trace_for("1.8") == ()
 
 
+async def test_withdrawn_decision_is_forgotten(holder):
+    router = a_router(holder, Store())
+    await router.decide(asked("1.7", caller=None))
+
+    router.withdraw(asked("1.7"))
+    router.withdraw(asked("1.7"))
+
+    assert router.decision_for("1.7") is None
+
+
 async def test_old_decisions_are_forgotten(holder):
     clock = Clock()
     router = a_router(holder, Store(), now=clock)
