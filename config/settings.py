@@ -4,10 +4,11 @@ The file is TOML; `CTI_…` environment variables override it, `__` between leve
 """
 
 import re
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, model_validator
 
 
 class _Section(BaseModel):
@@ -61,8 +62,11 @@ class NumberSettings(_Section):
 
 
 class FastAgiSettings(_Section):
+    """Where the PBX asks for routes. FastAGI knows no password: `peers` are the networks that are heard."""
+
     host: str = "127.0.0.1"
     port: Port = 4573
+    peers: tuple[IPvAnyNetwork, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 
 class RoutingSettings(_Section):
