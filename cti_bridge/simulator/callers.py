@@ -18,7 +18,7 @@ from cti_bridge.simulator.phones import Phone
 from cti_bridge.simulator.scenarios import AgentPlan, Habits, plan_agent, plan_caller, plan_outside
 from cti_bridge.simulator.switch import SwitchFull
 from cti_bridge.simulator.wire import State
-from cti_bridge.simulator.world import INBOUND_CONTEXT
+from cti_bridge.simulator.world import INBOUND_CONTEXT, INTERNAL_CONTEXT
 
 log = structlog.get_logger()
 
@@ -140,10 +140,11 @@ class People:
             _quietly(why)
 
     async def _converse(self, phone: Phone, leg: Channel, plan: AgentPlan) -> None:
+        lines = self._exchange.lines
         if plan.hold_at is not None and not await self._within(plan.hold_at, lambda: leg.gone):
-            phone.hold()
+            lines.hold(leg)
             if not await self._within(plan.hold_for, lambda: leg.gone):
-                phone.resume()
+                lines.resume(leg)
         elif plan.transfer_at is not None and not await self._within(plan.transfer_at, lambda: leg.gone):
             target = self._colleague(phone)
             if target is None:
@@ -151,21 +152,23 @@ class People:
             if plan.attended:
                 await self._consult(phone, leg, target)
             else:
-                phone.transfer(target.agent.extension)
+                lines.transfer(leg, INTERNAL_CONTEXT, target.agent.extension)
         elif plan.hang_up_at is not None and not await self._within(plan.hang_up_at, lambda: leg.gone):
-            self._exchange.lines.hang_up(leg)
+            lines.hang_up(leg)
 
     async def _consult(self, phone: Phone, leg: Channel, target: Phone) -> None:
         """Asks the colleague first; hands over once the colleague has answered, else takes the customer back."""
-        second = phone.consult(target.agent.extension)
-        if await self._within(CONSULTATION_RING_SECONDS, lambda: second.bridge is not None or leg.gone):
-            await self._within(CONSULTATION_SECONDS, lambda: second.gone or leg.gone)
-        if second.bridge is not None and not leg.gone:
-            phone.complete_transfer()
-            return
-        self._exchange.lines.hang_up(second)
-        if not leg.gone:
-            phone.resume()
+        lines = self._exchange.lines
+        lines.hold(leg)
+        second = phone.dial(target.agent.extension)
+        try:
+            if await self._within(CONSULTATION_RING_SECONDS, lambda: second.bridge is not None or leg.gone):
+                await self._within(CONSULTATION_SECONDS, lambda: second.gone or leg.gone)
+            lines.complete_transfer(leg, second)
+        except CannotDoThat:
+            lines.hang_up(second)
+            if leg.holding:
+                lines.resume(leg)
 
     def _colleague(self, phone: Phone) -> Phone | None:
         """Somebody idle who answers by habit."""

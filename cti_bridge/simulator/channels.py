@@ -4,6 +4,7 @@ Both are mutable and belong to `switch.Switch`, which alone changes them and tel
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cti_bridge.simulator.wire import DESCRIPTIONS, UNKNOWN, Header, State, escaped
@@ -57,9 +58,13 @@ class LegMoved:
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """An attended transfer put `leg` into the bridge in place of the party there; already told on AMI."""
+    """An attended transfer put `leg` into the bridge in place of the party there; `finish` hangs the transferer's lines up.
+
+    In this order because a queue tells AgentComplete while the transferer's channel is still there.
+    """
 
     leg: "Channel"
+    finish: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)

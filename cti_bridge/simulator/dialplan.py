@@ -320,6 +320,7 @@ class Dialplan:
                     return End()
                 case Replaced():
                     complete("transfer")
+                    signal.finish()
                     leg, complete = signal.leg, lambda _reason: None
                 case Released():
                     return End()

@@ -84,7 +84,7 @@ class Lines:
     def transfer(self, channel: Channel, context: str, exten: str) -> None:
         """Blind transfer by the party on `channel` (REFER, or AMI's BlindTransfer)."""
         bridge, other = channel.bridge, self._other(channel)
-        if channel.ending or bridge is None:
+        if channel.ending or other.ending or bridge is None:
             raise CannotDoThat("Transfer not permitted")
         if self._dialplan.target(context, exten) is None:
             raise CannotDoThat("Transfer invalid")
@@ -111,7 +111,9 @@ class Lines:
         customer, target = self._other(first), self._other(second)
         bridge, consultation = first.bridge, second.bridge
         owner, consulting = first.dialled_by, second.inbox
-        if bridge is None or consultation is None or owner is None or consulting is None or first.ending or second.ending:
+        if bridge is None or consultation is None or owner is None or consulting is None:
+            raise CannotDoThat("Transfer not permitted")
+        if any(one.ending for one in (first, second, customer, target)):
             raise CannotDoThat("Transfer not permitted")
         switch = self._switch
         switch.unhold(first, customer)
@@ -137,12 +139,15 @@ class Lines:
         switch.emit("AttendedTransfer", "call", told)
         switch.set_connected(target, customer.number, customer.caller_name)
         target.dialled_by = owner
-        owner.put(Replaced(target))
-        switch.leave(second)
-        switch.soft_hangup(second)
-        switch.hang_up(first)
-        switch.hang_up(second)
-        consulting.put(Released())
+
+        def finish() -> None:
+            switch.leave(second)
+            switch.soft_hangup(second)
+            switch.hang_up(first)
+            switch.hang_up(second)
+            consulting.put(Released())
+
+        owner.put(Replaced(target, finish))
 
     def _other(self, channel: Channel) -> Channel:
         other = channel.bridge.other(channel) if channel.bridge else None
