@@ -87,6 +87,8 @@ class _Visit:
         self._entry.ringing = True
         self._queue.last_rung = members[-1].agent.extension
         rings = [self._start(member) for member in members]
+        for ring in rings:
+            self._let_ring(ring)
         try:
             return await self._await_answer(rings)
         finally:
@@ -139,11 +141,12 @@ class _Visit:
         switch.dial_begin(caller, as_created, member.interface)
         if self._queue.spec.strategy is not Strategy.RING_ALL:
             switch.set_connected(caller, member.agent.extension, member.agent.name)
-        ring = _Ring(member=member, leg=leg, since=switch.now())
-        switch.set_state(leg, State.RINGING)
-        switch.set_connected(leg, caller.number, caller.caller_name)
-        switch.dial_state(caller, leg)
-        return ring
+        return _Ring(member=member, leg=leg, since=switch.now())
+
+    def _let_ring(self, ring: _Ring) -> None:
+        self._switch.set_state(ring.leg, State.RINGING)
+        self._switch.set_connected(ring.leg, self._caller.number, self._caller.caller_name)
+        self._switch.dial_state(self._caller, ring.leg)
 
     def _taken(self, ring: _Ring, others: list[_Ring]) -> Taken:
         switch, caller, queue, member = self._switch, self._caller, self._queue, ring.member

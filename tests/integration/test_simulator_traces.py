@@ -43,7 +43,7 @@ class Scene:
         await self.client.act(Action="Ping")
         return phone
 
-    async def same_as_recorded(self) -> None:
+    async def same_as_recorded(self, *, values: bool = True) -> None:
         await self.pbx.exchange.switch.until(lambda: not self.pbx.exchange.switch.channels)
         await asyncio.sleep(0)
         await self.client.act(Action="Ping")
@@ -53,6 +53,9 @@ class Scene:
         for subject, events in expected.items():
             assert [name for name, _ in events] == [name for name, _ in actual[subject]], subject
             for (name, headers), (_, ours) in zip(events, actual[subject], strict=True):
+                assert [key for key, _ in headers] == [key for key, _ in ours], (subject, name)
+                if not values:
+                    continue
                 assert [(name, *pair) for pair in headers] == [(name, *pair) for pair in ours], subject
 
 
@@ -101,6 +104,17 @@ async def test_a_ring_without_answer_goes_to_the_next_member():
         await call.answered()
         call.hang_up()
         await on.same_as_recorded()
+
+
+async def test_all_members_ring_and_one_answers():
+    async with scene("q_ringall_three") as on:
+        call = await on.call_in("8002")
+        await on.ring("1004")
+        (await on.ring("1005")).answer()
+        await call.answered()
+        call.hang_up()
+        # in which order three phones begin to ring is a race between Asterisk's threads: names only
+        await on.same_as_recorded(values=False)
 
 
 async def test_members_who_refuse():

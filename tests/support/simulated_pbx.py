@@ -24,7 +24,7 @@ def laboratory(ring_seconds: float = 60.0) -> World:
         queues=(
             Queue(name="mixq", members=("1002",), strategy=Strategy.RING_ALL),
             Queue(name="support", members=("1001", "1002", "1003"), ring_seconds=ring_seconds, retry_seconds=0.0),
-            Queue(name="sales", members=("1004", "1005", "1006"), strategy=Strategy.RING_ALL),
+            Queue(name="sales", members=("1006", "1005", "1004"), strategy=Strategy.RING_ALL),
         ),
         numbers=MappingProxyType(
             {
@@ -86,7 +86,7 @@ class RawClient:
 
     async def act(self, **headers: str) -> Headers:
         """Sends an action and gives its response; events before it are kept in `messages`."""
-        self.send(**headers, ActionID="act")
+        self.send(ActionID="act", **headers)
         async with asyncio.timeout(5):
             while True:
                 message = await self.next()

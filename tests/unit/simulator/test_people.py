@@ -118,7 +118,7 @@ def test_an_hour_of_calls_ends_with_everybody_gone(seed):
 def test_a_crowd_is_bounded_and_nobody_is_lost():
     async def crowd() -> None:
         demo = Hour(4)
-        await demo.run(rate=120.0, seconds=600)
+        await demo.run(rate=120.0, seconds=150)
 
         assert demo.people.turned_away > 0
         assert demo.watch.alive == set()
