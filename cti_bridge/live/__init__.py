@@ -1,0 +1,1 @@
+"""The supervisors' figures, live: pure, fed by call and agent events."""
