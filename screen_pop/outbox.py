@@ -59,9 +59,6 @@ class Outbox:
     def newest_at(self) -> float | None:
         return self._events[-1].at if self._events else None
 
-    def __len__(self) -> int:
-        return len(self._events)
-
     def append(self, body: bytes, *, now: float) -> OutboxEvent:
         """Numbers the event and keeps it; what no longer fits falls out at the old end."""
         self._newest = EventId(self._newest + 1)

@@ -120,7 +120,7 @@ def _websocket(services: Services, limits: SessionLimits) -> Callable[[web.Reque
 
     async def upgrade(request: web.Request) -> web.StreamResponse:
         credentials = credentials_of(request)
-        is_cookie = credentials is None or credentials.is_cookie
+        is_cookie = credentials is not None and credentials.is_cookie
         is_ours = services.origins.allow(request.headers, scheme=request.scheme, is_cookie=is_cookie)
         user = await services.sign_in.user_of(credentials.token_hash) if credentials and is_ours else None
         socket = SessionSocket(limits)

@@ -134,11 +134,13 @@ class Session:
     async def _welcome(self, hello: wire.Hello) -> None:
         """Takes the place in the outbox and the snapshot in one step of the loop: nothing falls between, nothing comes twice."""
         connection = self._connection
-        outbox = connection.receiver.outbox if connection.receiver else None
-        newest = outbox.newest_id if outbox else 0
-        missed = outbox.next_after(hello.last_event_id) if outbox and hello.last_event_id else None
-        resumed = bool(outbox and hello.last_event_id) and not isinstance(missed, Gap)
-        connection.cursor = hello.last_event_id if resumed else newest
+        resumed, missed = False, None
+        if connection.receiver:
+            outbox = connection.receiver.outbox
+            if hello.last_event_id:
+                missed = outbox.next_after(hello.last_event_id)
+                resumed = not isinstance(missed, Gap)
+            connection.cursor = hello.last_event_id if resumed else outbox.newest_id
         user = connection.user
         welcome = wire.welcome(
             resumed=resumed,
@@ -253,7 +255,8 @@ class Session:
             except StorageError:
                 log.warning("websocket.recheck_failed", user=self._connection.user.user_id)
                 continue  # calls go on while the store is away, and so do the pops of those already let in
-            if user != self._connection.user:
+            known = self._connection.user
+            if user is None or (user.role, user.extension) != (known.role, known.extension):
                 raise WireError("not-signed-in", "the session is over", close_code=wire.CLOSE_NOT_SIGNED_IN)
 
     async def _close(self, ended: WireError) -> None:

@@ -95,7 +95,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except StorageError:
         log.warning("http.store_away", route=route_of(request))
         detail = "The store does not answer. Calls go on; try again in a moment."
-        return problem_response(ApiProblem(503, "store-away", detail, headers={hdrs.RETRY_AFTER: "5"}))
+        return problem_response(ApiProblem(503, "store-away", detail, headers={"Retry-After": "5"}))
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
@@ -119,5 +119,5 @@ _KINDS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 
 def _of_aiohttp(error: web.HTTPException) -> ApiProblem:
     kind = _KINDS.get(error.status, "bad-request" if error.status < HTTPStatus.INTERNAL_SERVER_ERROR else "internal-error")
-    headers = {hdrs.ALLOW: error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else {}
+    headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
     return ApiProblem(error.status, kind, HTTPStatus(error.status).description or error.reason, headers=headers)

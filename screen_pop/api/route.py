@@ -148,7 +148,7 @@ async def _permitted(route: Route, services: Services, credentials: Credentials 
         return None
     user = await services.sign_in.user_of(credentials.token_hash) if credentials else None
     if user is None:
-        raise ApiProblem(401, "not-signed-in", "Sign in first.", headers={hdrs.WWW_AUTHENTICATE: "Bearer"})
+        raise ApiProblem(401, "not-signed-in", "Sign in first.", headers={"WWW-Authenticate": "Bearer"})
     if user.role not in route.roles:
         raise not_allowed(f"This is not for the role {user.role}.")
     return user

@@ -25,7 +25,7 @@ async def sign_in(asked: Asked, fields: SignInFields) -> Answer:
         session = await services.sign_in.sign_in(fields.username, fields.password, address=request.remote or "")
     except TooManyAttempts as limited:
         services.metrics.sign_ins.labels("limited").inc()
-        headers = {hdrs.RETRY_AFTER: str(limited.retry_after)}
+        headers = {"Retry-After": str(limited.retry_after)}
         raise ApiProblem(429, "too-many-attempts", "Too many attempts. Wait a little.", headers=headers) from limited
     if session is None:
         services.metrics.sign_ins.labels("wrong").inc()
@@ -34,7 +34,7 @@ async def sign_in(asked: Asked, fields: SignInFields) -> Answer:
     if asked.credentials and asked.credentials.is_cookie:
         await _end(asked)
     document = {"user": user_document(session.user), "token": session.token}
-    return Answer(document=document, headers={hdrs.SET_COOKIE: cookie_header(session.token, secure=_is_secure(asked))})
+    return Answer(document=document, headers={"Set-Cookie": cookie_header(session.token, secure=_is_secure(asked))})
 
 
 async def who_am_i(asked: Asked, _: NoFields) -> Answer:
@@ -43,7 +43,7 @@ async def who_am_i(asked: Asked, _: NoFields) -> Answer:
 
 async def sign_out(asked: Asked, _: NoFields) -> Answer:
     await _end(asked)
-    return Answer(status=204, headers={hdrs.SET_COOKIE: no_cookie_header(secure=_is_secure(asked))})
+    return Answer(status=204, headers={"Set-Cookie": no_cookie_header(secure=_is_secure(asked))})
 
 
 async def _end(asked: Asked) -> None:
