@@ -205,9 +205,11 @@ async def test_presence_follows_the_browsers(web: Web) -> None:
     await tabs[0].socket.close()
     assert web.hub.present() == {"1001"}
     await tabs[1].socket.close()
-    async with asyncio.timeout(5):
-        while web.hub.present():
-            await asyncio.sleep(0)
+    for _ in range(100):  # the server sees the goodbye within some round trips
+        if not web.hub.present():
+            break
+        await web.call("GET", "/healthz")
+    assert web.hub.present() == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -461,7 +463,7 @@ async def test_live_states_come_when_they_change_and_only_to_those_concerned(web
 @pytest.mark.parametrize(
     "name",
     [
-        '<img src=x onerror="alert(1)">',
+        "<img src=x onerror='x'>",
         'a"},{"type":"pop',
         "\u202egnirts\u2066",
         "a\u2028b\u0085c\r\nd\x00e",
