@@ -120,6 +120,34 @@ class CallCommands(Protocol):
     async def set_state(self, agent: Extension, *, paused: bool, reason: str | None) -> None: ...
 
 
+class WrapUps(Protocol):
+    async def save(self, call_id: CallId, agent: Extension, changes: dict[str, Any]) -> Interaction:
+        """Sets disposition, note or account_id (only the keys given) of the call's interaction; committed when it returns.
+
+        The call may still be going on. Raises CommandRefused: `not-in-this-call`, or `not-stored-yet` where it was not answered.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One line of /readyz; a check that is not `required` makes the service degraded, not unready. `detail` names nobody."""
+
+    name: str
+    ok: bool
+    required: bool
+    detail: str = ""
+
+
+class Readiness(Protocol):
+    async def checks(self) -> Sequence[Check]:
+        """The store, the PBX links, the recorder: answers within a second and raises nothing."""
+
+
+class PasswordCheck(Protocol):
+    async def __call__(self, password_hash: str, password: str, /) -> bool:
+        """Whether the password is the hashed one; takes as long for a wrong one, and keeps the event loop free."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PbxLink:
     """A PBX's link as the admin sees it: `state` connected | connecting | refused | disconnected, and what to do about it."""

@@ -1,0 +1,187 @@
+"""The shapes of the answers, for the OpenAPI document; cti_bridge/domain writes them, a test holds both together."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cti_bridge.domain.account import ContactKind, Tier
+from cti_bridge.domain.agent import AgentActivity, AgentStatus, PhoneState
+from cti_bridge.domain.call import CallState, Direction, Outcome, Party, TransferType
+from cti_bridge.domain.interaction import Channel
+from screen_pop.ports import Role
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class UserShape(_Answer):
+    username: str
+    name: str
+    role: Role
+    extension: str | None
+    language: str | None
+
+
+class UserAnswer(_Answer):
+    user: UserShape
+
+
+class SessionAnswer(UserAnswer):
+    token: str
+
+
+class ContactPointShape(_Answer):
+    kind: ContactKind
+    value: str
+    as_given: str
+    label: str | None
+
+
+class AccountAnswer(_Answer):
+    account_id: str
+    name: str
+    company: str | None
+    tier: Tier | None
+    language: str | None
+    note: str | None
+    contact_points: list[ContactPointShape]
+    created_at: datetime
+    updated_at: datetime
+
+
+class TransferShape(_Answer):
+    type: TransferType
+    from_agent: str = Field(alias="from")
+    to: str
+
+
+class CallAnswer(_Answer):
+    call_id: str
+    pbx: str
+    direction: Direction
+    customer_number: str | None
+    presented_number: str | None
+    customer_name: str | None
+    did: str | None
+    queue: str | None
+    queues: list[str]
+    offered_to: list[str]
+    rang_no_answer: list[str]
+    answered_by: list[str]
+    outcome: Outcome
+    started_at: datetime
+    answered_at: datetime | None
+    ended_at: datetime | None
+    wait_s: float
+    talk_s: float
+    hold_s: float
+    transfers: list[TransferShape]
+    hung_up_by: Party | None
+    held: bool
+    parked: bool
+    recorded: bool
+    conference: bool
+    estimated: bool
+    state: CallState
+    ringing: list[str]
+    talking: list[str]
+    untrusted_caller: bool
+
+
+class InteractionAnswer(_Answer):
+    interaction_id: str
+    account_id: str | None
+    channel: Channel
+    direction: Direction
+    started_at: datetime
+    ended_at: datetime | None
+    agent: str | None
+    queue: str | None
+    outcome: str | None
+    subject: str | None
+    disposition: str | None
+    note: str | None
+    call_id: str | None
+    call: CallAnswer | None
+
+
+class AgentAnswer(_Answer):
+    agent: str
+    name: str
+    status: AgentStatus
+    pause_reason: str | None
+    activity: AgentActivity
+    phone: PhoneState
+    since: datetime
+    queues: list[str]
+    call_id: str | None
+
+
+class FiguresAnswer(_Answer):
+    queue: str
+    since: datetime
+    waiting: int
+    longest_waiting_since: datetime | None
+    offered: int
+    answered: int
+    abandoned: int
+    short_abandons: int
+    overflowed: int
+    service_level: float | None
+    service_level_seconds: int
+    average_speed_of_answer_s: float | None
+    agents: dict[str, int]
+
+
+class LinkAnswer(_Answer):
+    name: str
+    state: str
+    since: datetime
+    detail: str
+    version: str | None
+    counters: dict[str, int]
+
+
+class RoutingAnswer(_Answer):
+    file: str
+    version: str | None
+    text: str
+    problems: list[dict[str, Any]]
+    loaded_at: datetime | None
+
+
+class RequestAnswer(_Answer):
+    request_id: str
+
+
+class MistakeShape(_Answer):
+    at: str
+    message: str
+
+
+class ProblemAnswer(_Answer):
+    """RFC 9457; `type` is `urn:cti-bridge:problem:<kind>` and stable."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[MistakeShape]
+
+
+class HealthAnswer(_Answer):
+    status: str
+
+
+class CheckShape(_Answer):
+    name: str
+    ok: bool
+    required: bool
+    detail: str
+
+
+class ReadyAnswer(_Answer):
+    status: str
+    checks: list[CheckShape]

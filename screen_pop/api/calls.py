@@ -1,0 +1,140 @@
+"""`/calls`: live calls, click-to-call, call control, wrap-up. What steers the PBX goes to the `CallCommands` port."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from cti_bridge.domain.call import CallId, Extension, call_document
+from cti_bridge.domain.interaction import interaction_document
+from screen_pop.api.answers import CallAnswer, InteractionAnswer, RequestAnswer
+from screen_pop.api.fields import Dialled, Fields, NoFields, PageQuery, call_id_of
+from screen_pop.api.interactions import LabelFields, check_account
+from screen_pop.api.problems import ApiProblem, not_found, not_in_this_call
+from screen_pop.api.route import AGENTS, PREFIX, SIGNED_IN, Answer, Asked, Route, list_answer, page_of
+from screen_pop.ports import Role
+from screen_pop.visible import agents_in, agents_of, live_call, talked_in, visible_calls
+
+
+class DialFields(Fields):
+    to: Dialled
+
+
+async def listed(asked: Asked, query: PageQuery) -> Answer:
+    calls = visible_calls(asked.user, asked.services.live)
+    return list_answer(page_of(calls, lambda call: call.call_id, query), call_document)
+
+
+async def show(asked: Asked, _: NoFields) -> Answer:
+    """The live call, or the stored one; an agent sees the own ones."""
+    call_id = _call_id(asked)
+    sees_all, own = asked.user.role is not Role.AGENT, asked.user.extension
+    call = live_call(asked.services.live, call_id)
+    if call is not None and (sees_all or own in agents_of(call)):
+        return Answer(document=call_document(call))
+    stored = await asked.services.interactions.by_call(call_id) if call is None else None
+    if stored is None or stored.call is None or not (sees_all or own in talked_in(stored)):
+        raise not_found("call")
+    return Answer(document=stored.call)
+
+
+async def dial(asked: Asked, fields: DialFields) -> Answer:
+    request_id = await asked.services.commands.dial(_phone(asked), fields.to)
+    return Answer(document={"request_id": request_id}, status=202)
+
+
+async def answer(asked: Asked, _: NoFields) -> Answer:
+    return await _steer(asked, asked.services.commands.answer)
+
+
+async def hang_up(asked: Asked, _: NoFields) -> Answer:
+    return await _steer(asked, asked.services.commands.hang_up)
+
+
+async def hold(asked: Asked, _: NoFields) -> Answer:
+    return await _steer(asked, asked.services.commands.hold, on=True)
+
+
+async def resume(asked: Asked, _: NoFields) -> Answer:
+    return await _steer(asked, asked.services.commands.hold, on=False)
+
+
+async def transfer(asked: Asked, fields: DialFields) -> Answer:
+    return await _steer(asked, asked.services.commands.transfer, to=fields.to)
+
+
+async def wrap_up(asked: Asked, fields: LabelFields) -> Answer:
+    """Stored when answered; the agent's other browsers are told."""
+    services, agent, call_id = asked.services, _phone(asked), _call_id(asked)
+    call = live_call(services.live, call_id)
+    stored = await services.interactions.by_call(call_id) if call is None else None
+    if not ((call and agent in agents_of(call)) or (stored and agent in talked_in(stored))):
+        raise not_in_this_call()
+    await check_account(asked, fields.account_id)
+    interaction = await services.wrap_ups.save(call_id, agent, fields.given())
+    await services.hub.wrap_up_saved(agent, call_id, interaction, at=services.now())
+    return Answer(document=interaction_document(interaction))
+
+
+async def _steer(asked: Asked, command: Callable[..., Awaitable[None]], **how: Any) -> Answer:
+    """Checks that the agent is in the call now, then gives the command to the PBX side."""
+    agent, call_id = _phone(asked), _call_id(asked)
+    call = live_call(asked.services.live, call_id)
+    if call is None or agent not in agents_in(call):
+        raise not_in_this_call()
+    await command(agent, call_id, **how)
+    return Answer(document={}, status=202)
+
+
+def _phone(asked: Asked) -> Extension:
+    if asked.user.extension is None:
+        raise ApiProblem(409, "no-phone", "You have no extension. An admin can give you one.")
+    return asked.user.extension
+
+
+def _call_id(asked: Asked) -> CallId:
+    return CallId(call_id_of(asked.path["call_id"]))
+
+
+_ONE = f"{PREFIX}/calls/{{call_id}}"
+
+
+def _steering(verb: str, summary: str, handle: Callable[[Asked, Any], Awaitable[Answer]], fields: type[Fields]) -> Route:
+    return Route(method="POST", path=f"{_ONE}/{verb}", summary=summary, roles=AGENTS, handle=handle, fields=fields, status=202)
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{PREFIX}/calls",
+        summary="Live calls",
+        roles=SIGNED_IN,
+        handle=listed,
+        fields=PageQuery,
+        answer=CallAnswer,
+        is_list=True,
+    ),
+    Route(
+        method="POST",
+        path=f"{PREFIX}/calls",
+        summary="Click-to-call",
+        roles=AGENTS,
+        handle=dial,
+        fields=DialFields,
+        answer=RequestAnswer,
+        status=202,
+    ),
+    Route(method="GET", path=_ONE, summary="One call", roles=SIGNED_IN, handle=show, answer=CallAnswer),
+    _steering("answer", "Answer the ringing call", answer, NoFields),
+    _steering("hangup", "Hang up", hang_up, NoFields),
+    _steering("hold", "Put on hold", hold, NoFields),
+    _steering("resume", "Take back from hold", resume, NoFields),
+    _steering("transfer", "Transfer to an extension or number", transfer, DialFields),
+    Route(
+        method="PATCH",
+        path=f"{_ONE}/wrap-up",
+        summary="Save disposition and note",
+        roles=AGENTS,
+        handle=wrap_up,
+        fields=LabelFields,
+        answer=InteractionAnswer,
+    ),
+)

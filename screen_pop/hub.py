@@ -1,0 +1,284 @@
+"""Who is connected, and what each receiver is owed. Stop 6 of the walk to the browser (`deliver`).
+
+In: pops and call events from the call tasks, live states from the feed; out: bytes in outboxes, and connections woken.
+A receiver is an agent (by extension) or the supervisors together: all browsers of one receiver read the same outbox, each
+at its own place, so order never depends on who is served first and a slow browser holds up nobody. An agent's outbox
+lives on while no browser is connected, so a reload or a network drop loses nothing. Nothing here waits for a socket.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from cti_bridge.domain.call import Call, CallId, Extension, call_document
+from cti_bridge.domain.call_events import CallEnded, CallEvent, OfferEnd
+from cti_bridge.domain.errors import WireError
+from cti_bridge.domain.interaction import Interaction, interaction_document
+from screen_pop import wire
+from screen_pop.metrics import WebMetrics
+from screen_pop.outbox import LatestStates, Outbox
+from screen_pop.pop import ScreenPop, pop_document
+from screen_pop.ports import Role, User
+from screen_pop.visible import agents_in, agents_of
+
+MAX_BEHIND = 256
+"""Events that a browser may be behind before it is closed as too slow; it then comes back and is replayed what it missed."""
+
+YIELD_EVERY = 50
+"""Connections woken before the loop gets a turn: a broadcast to 2,000 wallboards must not delay a pop (PERF: 38 -> 6 ms)."""
+
+MAX_RECEIVERS = 10_000
+MAX_CONNECTIONS = 10_000
+MAX_CONNECTIONS_PER_USER = 20
+POPS_REMEMBERED = 10_000
+"""Pops whose `shown` is still expected; far more than ring at once."""
+
+SUPERVISORS = Extension("supervisors")
+"""The receiver that all supervisors share; no extension is spelled with letters."""
+
+
+@dataclass(slots=True, eq=False)
+class Receiver:
+    """One outbox and the browsers that read it."""
+
+    outbox: Outbox
+    connections: set["Connection"] = field(default_factory=set)
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One browser, as the hub sees it. `cursor` is the last event sent to it; it is set by hello and only rises."""
+
+    user: User
+    token_hash: bytes
+    receiver: Receiver | None
+    cursor: int = 0
+    is_open: bool = False
+    """True once welcomed: only then is it woken and counted."""
+    latest: LatestStates = field(default_factory=LatestStates)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: "asyncio.Future[WireError]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def end(self, code: int, kind: str, detail: str) -> None:
+        """Asks the session to close with `code`; the first reason stands."""
+        if not self.ended.done():
+            self.ended.set_result(WireError(kind, detail, close_code=code))
+
+
+@dataclass(slots=True)
+class _SentPop:
+    agent: Extension
+    sent_at: float
+    is_shown: bool = False
+    is_withdrawn: bool = False
+
+
+class Hub:
+    """Delivers to agents and supervisors; knows which pops stand, which were shown, and who is present."""
+
+    def __init__(
+        self,
+        metrics: WebMetrics,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        max_behind: int = MAX_BEHIND,
+    ) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._max_behind = max_behind
+        self._receivers: OrderedDict[Extension, Receiver] = OrderedDict()
+        self._connections: dict[Connection, None] = {}
+        self._standing: OrderedDict[CallId, dict[str, ScreenPop]] = OrderedDict()
+        self._sent: OrderedDict[str, _SentPop] = OrderedDict()
+
+    # what the call tasks tell
+
+    async def pop(self, pop: ScreenPop, *, at: datetime) -> None:
+        """Shows the pop to its agent. The same pop again (a replayed stream) is not sent twice."""
+        if pop.pop_id in self._sent:
+            return
+        self._sent[pop.pop_id] = _SentPop(pop.agent, self._clock())
+        if len(self._sent) > POPS_REMEMBERED:
+            self._sent.popitem(last=False)
+        self._standing.setdefault(pop.call.call_id, {})[pop.pop_id] = pop
+        if len(self._standing) > POPS_REMEMBERED:
+            self._standing.popitem(last=False)
+        self._metrics.pops.labels("sent").inc()
+        await self.deliver(pop.agent, "pop", pop_document(pop), at=at)
+
+    async def update_pop(self, pop: ScreenPop, *, at: datetime) -> None:
+        """Replaces what a pop showed (a late look-up, a merge); nothing happens where the pop no longer stands."""
+        pops = self._standing.get(pop.call.call_id, {})
+        if pop.pop_id in pops:
+            pops[pop.pop_id] = pop
+            await self.deliver(pop.agent, "pop.update", pop_document(pop), at=at)
+
+    async def withdraw_pop(self, agent: Extension, pop_id: str, call_id: CallId, why: OfferEnd, *, at: datetime) -> None:
+        """Takes the pop off the agent's screen: the phone rings there no more. Once, however often it is said."""
+        sent = self._sent.get(pop_id)
+        if sent is None or sent.is_withdrawn:
+            return
+        sent.is_withdrawn = True
+        self._drop_standing(call_id, pop_id)
+        self._metrics.pops.labels("withdrawn").inc()
+        await self.deliver(agent, "pop.withdrawn", {"pop_id": pop_id, "call_id": call_id, "why": why.value}, at=at)
+
+    async def tell_call(self, event: CallEvent) -> None:
+        """Tells the call's agents and all supervisors what happened. The live state must know it already: a snapshot that is
+        made meanwhile covers this event."""
+        call = event.call
+        self._settle_pops(call, is_over=isinstance(event, CallEnded))
+        body = wire.event_body(wire.CALL_EVENT_TYPES[type(event)], event.at, {"call": call_document(call)})
+        told = [self._append(Extension(agent), body) for agent in sorted(agents_of(call))]
+        told.append(self._append(SUPERVISORS, body))
+        for receiver in told:
+            await self._wake(receiver)
+
+    async def wrap_up_saved(self, agent: Extension, call_id: CallId, interaction: Interaction, *, at: datetime) -> None:
+        """Tells the agent's browsers that the wrap-up is stored."""
+        fields = {"call_id": call_id, "interaction": interaction_document(interaction)}
+        await self.deliver(agent, "wrap_up.saved", fields, at=at)
+
+    async def deliver(self, agent: Extension, type_: str, fields: Mapping[str, Any], *, at: datetime) -> None:
+        """Numbers the event for this agent, keeps it, and wakes the agent's browsers."""
+        await self._wake(self._append(agent, wire.event_body(type_, at, fields)))
+
+    # what the sessions ask
+
+    def attach(self, user: User, token_hash: bytes) -> Connection:
+        """Registers a browser before its snapshot is made, so that no event can fall between.
+
+        Raises:
+            WireError: 4429, where this user or the service has too many browsers open.
+        """
+        own = sum(1 for connection in self._connections if connection.user.user_id == user.user_id)
+        if own >= MAX_CONNECTIONS_PER_USER or len(self._connections) >= MAX_CONNECTIONS:
+            raise WireError("too-many-connections", "too many open connections", close_code=wire.CLOSE_TOO_SLOW)
+        name = _receiver_of(user)
+        receiver = None if name is None else self._receiver(name)
+        connection = Connection(user=user, token_hash=token_hash, receiver=receiver)
+        if receiver:
+            receiver.connections.add(connection)
+        self._connections[connection] = None
+        return connection
+
+    def opened(self, connection: Connection) -> None:
+        """The browser was welcomed: from now on it is woken."""
+        connection.is_open = True
+        self._metrics.ws_clients.labels(connection.user.role.value).inc()
+
+    def detach(self, connection: Connection) -> None:
+        """The browser is gone; its receiver's outbox stays."""
+        del self._connections[connection]
+        if connection.receiver:
+            connection.receiver.connections.discard(connection)
+        if connection.is_open:
+            self._metrics.ws_clients.labels(connection.user.role.value).dec()
+
+    def acknowledge(self, connection: Connection, event_id: int) -> None:
+        """Everything up to `event_id` arrived at this browser. Raises WireError for an event never sent to it."""
+        if event_id > connection.cursor or (connection.receiver and not connection.receiver.outbox.ack(event_id)):
+            raise WireError("wrong-shape", "id: no such event was sent")
+
+    def shown(self, user: User, pop_id: str) -> None:
+        """The pop is on the agent's screen: counted once. Raises WireError for a pop that is not this agent's."""
+        sent = self._sent.get(pop_id)
+        if sent is None or sent.agent != user.extension:
+            raise WireError("unknown-pop", "no such pop was sent to you")
+        if not sent.is_shown:
+            sent.is_shown = True
+            self._metrics.pops.labels("shown").inc()
+            self._metrics.pop_latency.labels("shown").observe(self._clock() - sent.sent_at)
+
+    def standing_pops(self, agent: Extension | None) -> tuple[ScreenPop, ...]:
+        """The pops of calls that ring at the agent or that the agent has, oldest first."""
+        return tuple(pop for pops in self._standing.values() for pop in pops.values() if pop.agent == agent)
+
+    def present(self) -> frozenset[Extension]:
+        """The agents who have a live browser."""
+        open_ = (connection.user for connection in self._connections if connection.is_open)
+        return frozenset(user.extension for user in open_ if user.role is Role.AGENT and user.extension)
+
+    # what the live feed and the root ask
+
+    async def open_connections(self) -> AsyncIterator[Connection]:
+        """Every welcomed browser, with a turn for the event loop after each batch."""
+        async for connection in _in_batches([connection for connection in self._connections if connection.is_open]):
+            yield connection
+
+    def end_session(self, token_hash: bytes) -> None:
+        """Closes the browsers of a session that was signed out."""
+        for connection in self._connections:
+            if connection.token_hash == token_hash:
+                connection.end(wire.CLOSE_NOT_SIGNED_IN, "not-signed-in", "signed out")
+
+    def close_all(self) -> None:
+        """Closes every browser because the service stops; they come back by themselves."""
+        for connection in self._connections:
+            connection.end(wire.CLOSE_GOING_AWAY, "going-away", "the service stops")
+
+    # private parts
+
+    def _append(self, name: Extension, body: bytes) -> Receiver:
+        receiver = self._receiver(name)
+        receiver.outbox.append(body, now=self._clock())
+        return receiver
+
+    async def _wake(self, receiver: Receiver) -> None:
+        async for connection in _in_batches([connection for connection in receiver.connections if connection.is_open]):
+            if receiver.outbox.behind(connection.cursor) > self._max_behind:
+                connection.end(wire.CLOSE_TOO_SLOW, "too-slow", "too far behind; come back and be replayed")
+            connection.wake.set()
+
+    def _receiver(self, name: Extension) -> Receiver:
+        receiver = self._receivers.get(name)
+        if receiver is None:
+            if len(self._receivers) >= MAX_RECEIVERS:
+                self._give_up_one()
+            # Ids begin at the present millisecond: after a restart none is given twice, and an id of before is seen to be old.
+            receiver = Receiver(Outbox(first_id=int(self._wall_clock().timestamp() * 1000)))
+            self._receivers[name] = receiver
+        self._receivers.move_to_end(name)
+        return receiver
+
+    def _give_up_one(self) -> None:
+        absent = next((name for name, receiver in self._receivers.items() if not receiver.connections), None)
+        if absent is not None:
+            del self._receivers[absent]
+            self._metrics.outboxes_dropped.inc()
+
+    def _settle_pops(self, call: Call, *, is_over: bool) -> None:
+        """A pop stands while the call rings at its agent or the agent has the caller."""
+        concerned = frozenset() if is_over else agents_in(call)
+        for pop in tuple(self._standing.get(call.call_id, {}).values()):
+            if pop.agent not in concerned:
+                self._drop_standing(call.call_id, pop.pop_id)
+
+    def _drop_standing(self, call_id: CallId, pop_id: str) -> None:
+        pops = self._standing.get(call_id, {})
+        pops.pop(pop_id, None)
+        if not pops:
+            self._standing.pop(call_id, None)
+
+
+def _receiver_of(user: User) -> Extension | None:
+    match user.role:
+        case Role.AGENT:
+            return user.extension
+        case Role.SUPERVISOR:
+            return SUPERVISORS
+        case Role.ADMIN:
+            return None
+
+
+async def _in_batches(connections: list[Connection]) -> AsyncIterator[Connection]:
+    for served, connection in enumerate(connections, start=1):
+        yield connection
+        if served % YIELD_EVERY == 0:
+            await asyncio.sleep(0)

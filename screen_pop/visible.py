@@ -1,0 +1,111 @@
+"""What each person may see, decided in one place for the REST API, the snapshot and the live feed.
+
+In: a user and the live state; out: the part of it that is this user's to see. An agent sees the own calls, queues and state;
+a supervisor all of them; an admin the queues, the PBX links and the routing file.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from cti_bridge.domain.agent import AgentState, agent_document
+from cti_bridge.domain.call import Call, CallId, Extension, call_document, iso_utc
+from cti_bridge.domain.figures import QueueFigures, figures_document
+from cti_bridge.domain.interaction import Interaction
+from screen_pop.pop import ScreenPop, pop_document
+from screen_pop.ports import LiveState, PbxLink, Role, RoutingStatus, User
+
+
+def agents_of(call: Call) -> frozenset[str]:
+    """The agents whom the call concerns: those it rings at, those who have it or had it. Not those who missed it."""
+    return agents_in(call) | frozenset(call.answered_by)
+
+
+def agents_in(call: Call) -> frozenset[str]:
+    """The agents who are in the call now and may steer it."""
+    return frozenset((*call.ringing, *call.talking, *(agent for agent, _ in call.agent_channels)))
+
+
+def talked_in(interaction: Interaction) -> frozenset[str]:
+    """The agents who had this contact, and so may label it."""
+    answered_by = interaction.call.get("answered_by", ()) if interaction.call else ()
+    return frozenset((*answered_by, *((interaction.agent,) if interaction.agent else ())))
+
+
+def visible_calls(user: User, live: LiveState) -> Sequence[Call]:
+    """An agent's own calls; every call for a supervisor; none for an admin."""
+    match user.role:
+        case Role.AGENT:
+            return [call for call in live.calls() if user.extension in agents_of(call)]
+        case Role.SUPERVISOR:
+            return live.calls()
+        case Role.ADMIN:
+            return ()
+
+
+def visible_queues(user: User, live: LiveState) -> Sequence[QueueFigures]:
+    """The figures of the queues that an agent sits in; all of them for the others."""
+    if user.role is not Role.AGENT:
+        return live.queues()
+    own = queues_of(user.extension, live.agents())
+    return [figures for figures in live.queues() if figures.queue in own]
+
+
+def queues_of(agent: Extension | None, agents: Iterable[AgentState]) -> frozenset[str]:
+    """The queues that this agent sits in."""
+    return frozenset(queue for state in agents if state.agent == agent for queue in state.queues)
+
+
+def live_call(live: LiveState, call_id: CallId) -> Call | None:
+    """The call if it is going on."""
+    return next((call for call in live.calls() if call.call_id == call_id), None)
+
+
+def snapshot_of(user: User, live: LiveState, pops: Iterable[ScreenPop]) -> dict[str, Any]:
+    """Everything this user's page needs to begin with, by role as docs/protocol.md lists it."""
+    queues = [figures_document(figures) for figures in visible_queues(user, live)]
+    links = [link_document(link) for link in live.links()]
+    calls = [call_document(call) for call in visible_calls(user, live)]
+    agents = live.agents()
+    match user.role:
+        case Role.AGENT:
+            own = next((agent_document(state) for state in agents if state.agent == user.extension), None)
+            pops_shown = [pop_document(pop) for pop in pops]
+            return {"calls": calls, "pops": pops_shown, "agent": own, "queues": queues, "links": links}
+        case Role.SUPERVISOR:
+            return {"calls": calls, "agents": [agent_document(state) for state in agents], "queues": queues, "links": links}
+        case Role.ADMIN:
+            return {"queues": queues, "links": links, "routing": routing_document(live.routing())}
+
+
+def user_document(user: User) -> dict[str, Any]:
+    """The signed-in person as the REST API and the websocket show it."""
+    return {
+        "username": user.username,
+        "name": user.name,
+        "role": user.role.value,
+        "extension": user.extension,
+        "language": user.language,
+    }
+
+
+def link_document(link: PbxLink) -> dict[str, Any]:
+    """A PBX link as the REST API and the websocket show it."""
+    return {
+        "name": link.name,
+        "state": link.state,
+        "since": iso_utc(link.since),
+        "detail": link.detail,
+        "version": link.version,
+        "counters": dict(link.counters),
+    }
+
+
+def routing_document(routing: RoutingStatus) -> dict[str, Any]:
+    """The rules file as the REST API and the websocket show it."""
+    return {
+        "file": routing.file,
+        "version": routing.version,
+        "text": routing.text,
+        "problems": [dict(problem) for problem in routing.problems],
+        "loaded_at": iso_utc(routing.loaded_at),
+    }

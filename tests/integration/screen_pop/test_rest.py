@@ -1,0 +1,470 @@
+"""The REST API by subject, over a real socket."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cti_bridge.domain.account import account_document
+from cti_bridge.domain.agent import agent_document
+from cti_bridge.domain.call import CallId, Extension, call_document
+from cti_bridge.domain.errors import StorageError
+from cti_bridge.domain.figures import figures_document
+from cti_bridge.domain.interaction import Channel, interaction_document
+from screen_pop.api import answers
+from screen_pop.ports import Check, CommandRefused
+from screen_pop.visible import link_document, routing_document
+from tests.support.stores import ADMIN, AGENT, OTHER_AGENT, SUPERVISOR, a_call, an_account, an_interaction
+from tests.support.web import Web
+
+API = "/api/v1"
+NO_SUCH_ID = "00000000-0000-7000-8000-000000000000"
+
+
+def kind(body: Any) -> str:
+    return str(body["type"]).removeprefix("urn:cti-bridge:problem:")
+
+
+def places(body: Any) -> list[str]:
+    return [error["at"] for error in body["errors"]]
+
+
+# accounts
+
+
+async def test_an_account_is_created_found_changed_and_shown(web: Web) -> None:
+    fields = {
+        "name": "Zoë <b>",
+        "tier": "gold",
+        "contact_points": [{"kind": "phone", "value": "020 7946 0018"}, {"kind": "email", "value": "z@example.net"}],
+    }
+    created, account = await web.call("POST", f"{API}/accounts", fields, user=AGENT)
+    path = f"{API}/accounts/{account['account_id']}"
+    changed, after = await web.call("PATCH", path, {"note": "likes tea", "tier": None}, user=AGENT)
+
+    assert (created, changed) == (201, 200)
+    assert account["contact_points"][0] == {
+        "kind": "phone",
+        "value": "+442079460018",
+        "as_given": "020 7946 0018",
+        "label": None,
+    }
+    assert after == {**account, "note": "likes tea", "tier": None}
+    for query in ("phone=%2B442079460018", "phone=02079460018", "email=z@example.net", "q=zo%C3%AB"):
+        assert await web.call("GET", f"{API}/accounts?{query}", user=AGENT) == (200, {"items": [after], "next": None})
+    assert await web.call("GET", path, user=AGENT) == (200, after)
+
+
+@pytest.mark.parametrize(
+    ("fields", "at"),
+    [
+        ({}, ["name"]),
+        ({"name": ""}, ["name"]),
+        ({"name": "x" * 201}, ["name"]),
+        ({"name": "a\0b"}, ["name"]),
+        ({"name": 7}, ["name"]),
+        ({"name": "X", "rôle": "admin"}, ["rôle"]),
+        ({"name": "X", "account_id": NO_SUCH_ID}, ["account_id"]),
+        ({"name": "X", "tier": "diamond"}, ["tier"]),
+        ({"name": "X", "contact_points": [{"kind": "phone", "value": "vanity"}]}, ["contact_points.0.value"]),
+        ({"name": "X", "contact_points": [{"kind": "pigeon", "value": "x"}]}, ["contact_points.0.kind"]),
+        ({"name": "X", "contact_points": [{"kind": "fax", "value": "1", "x": 1}]}, ["contact_points.0.x"]),
+        ({"name": "X", "contact_points": [{"kind": "fax", "value": "1"}] * 51}, ["contact_points"]),
+    ],
+    ids=str,
+)
+async def test_a_wrong_field_is_named_with_its_place(web: Web, fields: Any, at: list[str]) -> None:
+    status, body = await web.call("POST", f"{API}/accounts", fields, user=AGENT)
+
+    assert (status, kind(body), places(body)) == (422, "wrong-fields", at)
+    assert web.accounts.kept == {}
+
+
+@pytest.mark.parametrize(
+    ("query", "at"),
+    [
+        ("", [""]),
+        ("phone=", ["phone"]),
+        ("q=x&limit=0", ["limit"]),
+        ("q=x&limit=201", ["limit"]),
+        ("q=x&limit=many", ["limit"]),
+        ("q=x&cursor=made-up", ["cursor"]),
+        ("q=x&sort=name", ["sort"]),
+        ("q=x&q=y", ["q"]),
+    ],
+)
+async def test_a_wrong_query_is_named_with_its_place(web: Web, query: str, at: list[str]) -> None:
+    status, body = await web.call("GET", f"{API}/accounts?{query}", user=AGENT)
+
+    assert (status, places(body)) == (422, at)
+
+
+@pytest.mark.parametrize("account_id", [NO_SUCH_ID, "1", "..%2F..%2Fetc", "%00", "' OR 1=1"])
+async def test_an_account_that_is_not_there_is_not_found(web: Web, account_id: str) -> None:
+    for method, path in (("GET", ""), ("PATCH", ""), ("GET", "/timeline")):
+        status, body = await web.call(method, f"{API}/accounts/{account_id}{path}", {"note": "x"}, user=AGENT)
+        assert (status, kind(body)) == (404, "not-found")
+
+
+@pytest.mark.parametrize("fields", [{}, {"name": None}], ids=str)
+async def test_a_change_says_something_and_keeps_the_name(web: Web, fields: Any) -> None:
+    account = an_account()
+    web.accounts.kept[account.account_id] = account
+
+    assert (await web.call("PATCH", f"{API}/accounts/{account.account_id}", fields, user=AGENT))[0] == 422
+
+
+async def test_a_timeline_is_read_page_by_page(web: Web) -> None:
+    account = an_account()
+    web.accounts.kept[account.account_id] = account
+    for _ in range(5):
+        web.interactions.put(an_interaction(account_id=account.account_id))
+    path, seen, cursor = f"{API}/accounts/{account.account_id}/timeline?limit=2", [], ""
+
+    for _ in range(3):
+        _, page = await web.call("GET", path + cursor, user=AGENT)
+        seen += [item["interaction_id"] for item in page["items"]]
+        cursor = f"&cursor={page['next']}"
+
+    assert page["next"] is None
+    assert sorted(seen) == sorted(web.interactions.kept)
+
+
+# interactions
+
+
+async def test_a_contact_of_another_channel_is_added_once_for_one_key(web: Web) -> None:
+    fields = {"channel": "email", "subject": "Refund", "started_at": "2026-11-22T09:00:00+01:00"}
+    key = {"Idempotency-Key": "k1"}
+
+    first, added = await web.call("POST", f"{API}/interactions", fields, user=AGENT, headers=key)
+    _, again = await web.call("POST", f"{API}/interactions", fields, user=AGENT, headers=key)
+    _, others = await web.call("POST", f"{API}/interactions", fields, user=OTHER_AGENT, headers=key)
+
+    assert (first, added["started_at"], added["agent"]) == (201, "2026-11-22T08:00:00.000Z", "1001")
+    assert again == added
+    assert others["interaction_id"] != added["interaction_id"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "headers"),
+    [
+        ({}, {}),
+        ({"channel": "phone"}, {}),
+        ({"channel": "chat", "started_at": "2026-11-22T09:00:00"}, {}),
+        ({"channel": "chat", "started_at": 1795314829}, {}),
+        ({"channel": "chat", "started_at": "9999-12-31T23:59:59-14:00"}, {}),
+        ({"channel": "chat", "started_at": "2026-11-23T09:00:00Z"}, {}),
+        ({"channel": "chat", "started_at": "2026-11-22T08:00:00Z", "ended_at": "2026-11-22T07:00:00Z"}, {}),
+        ({"channel": "chat", "ended_at": "2026-11-22T07:00:00Z"}, {}),
+        ({"channel": "chat", "account_id": NO_SUCH_ID}, {}),
+        ({"channel": "chat", "agent": "1002"}, {}),
+        ({"channel": "chat"}, {"Idempotency-Key": "x" * 201}),
+    ],
+    ids=str,
+)
+async def test_a_wrong_contact_is_refused(web: Web, fields: Any, headers: dict[str, str]) -> None:
+    status, body = await web.call("POST", f"{API}/interactions", fields, user=AGENT, headers=headers)
+
+    assert (status, kind(body)) == (422, "wrong-fields")
+    assert web.interactions.kept == {}
+
+
+async def test_an_agent_lists_the_own_contacts_or_those_of_an_account(web: Web) -> None:
+    account = an_account()
+    web.accounts.kept[account.account_id] = account
+    own = web.interactions.put(an_interaction())
+    others = web.interactions.put(an_interaction(agent=Extension("1002"), account_id=account.account_id))
+
+    async def listed(query: str, user: Any = AGENT) -> Any:
+        status, body = await web.call("GET", f"{API}/interactions{query}", user=user)
+        return {item["interaction_id"] for item in body["items"]} if status == 200 else status
+
+    assert await listed("") == {own.interaction_id}
+    assert await listed("?agent=1001") == {own.interaction_id}
+    assert await listed("?agent=1002") == 403
+    assert await listed(f"?account={account.account_id}") == {others.interaction_id}
+    assert await listed("", SUPERVISOR) == {own.interaction_id, others.interaction_id}
+    assert await listed("?agent=1002", SUPERVISOR) == {others.interaction_id}
+    assert await listed("?channel=fax&since=2026-11-22T08:00:00Z", SUPERVISOR) == set()
+    assert await listed("?since=yesterday", SUPERVISOR) == 422
+
+
+async def test_only_who_had_the_contact_or_leads_labels_it(web: Web) -> None:
+    call = call_document(a_call(answered_by=("1001", "1002")))
+    shared = web.interactions.put(an_interaction(agent=Extension("1002"), call=call))
+    others = web.interactions.put(an_interaction(agent=Extension("1002")))
+
+    async def label(interaction: Any, user: Any) -> int:
+        return (await web.call("PATCH", f"{API}/interactions/{interaction.interaction_id}", {"note": "n"}, user=user))[0]
+
+    assert [await label(shared, AGENT), await label(others, AGENT), await label(others, SUPERVISOR)] == [200, 403, 200]
+    assert (await web.call("PATCH", f"{API}/interactions/{NO_SUCH_ID}", {"note": "n"}, user=ADMIN))[0] == 404
+
+
+# calls
+
+
+async def test_calls_are_shown_to_those_whom_they_concern(web: Web) -> None:
+    own, others = a_call("main:1.1", talking=("1001",)), a_call("main:2.1", ringing=("1002",))
+    web.live.the_calls = [own, others]
+
+    assert await web.call("GET", f"{API}/calls", user=AGENT) == (200, {"items": [call_document(own)], "next": None})
+    assert (await web.call("GET", f"{API}/calls/main:2.1", user=AGENT))[0] == 404
+    assert await web.call("GET", f"{API}/calls/main:2.1", user=SUPERVISOR) == (200, call_document(others))
+    first = await web.call("GET", f"{API}/calls?limit=1", user=SUPERVISOR)
+    second = await web.call("GET", f"{API}/calls?limit=1&cursor={first[1]['next']}", user=SUPERVISOR)
+    assert [page[1]["items"][0]["call_id"] for page in (first, second)] == ["main:1.1", "main:2.1"]
+    assert second[1]["next"] is None
+
+
+async def test_an_ended_call_is_shown_from_the_store(web: Web) -> None:
+    document = call_document(a_call("main:1.1", answered_by=("1001",)))
+    web.interactions.put(an_interaction(call_id=CallId("main:1.1"), call=document, agent=Extension("1001")))
+
+    assert await web.call("GET", f"{API}/calls/main:1.1", user=AGENT) == (200, document)
+    assert (await web.call("GET", f"{API}/calls/main:1.1", user=OTHER_AGENT))[0] == 404
+    assert (await web.call("GET", f"{API}/calls/main:9.9", user=SUPERVISOR))[0] == 404
+
+
+async def test_commands_go_to_the_pbx_side_for_the_own_call(web: Web) -> None:
+    web.live.the_calls = [a_call("main:1.1", talking=("1001",))]
+    call = f"{API}/calls/main:1.1"
+
+    dialled = await web.call("POST", f"{API}/calls", {"to": "020 7946 0018"}, user=AGENT)
+    statuses = [
+        (await web.call("POST", f"{call}/{verb}", body, user=AGENT))[0]
+        for verb, body in (
+            ("answer", None),
+            ("hold", {}),
+            ("resume", None),
+            ("transfer", {"to": "1002"}),
+            ("hangup", None),
+        )
+    ]
+
+    assert dialled == (202, {"request_id": "r1"})
+    assert statuses == [202] * 5
+    assert web.commands.told == [
+        ("dial", "1001", "020 7946 0018"),
+        ("answer", "1001", "main:1.1"),
+        ("hold", "1001", "main:1.1", True),
+        ("hold", "1001", "main:1.1", False),
+        ("transfer", "1001", "main:1.1", "1002"),
+        ("hang_up", "1001", "main:1.1"),
+    ]
+
+
+@pytest.mark.parametrize("verb", ["answer", "hold", "resume", "transfer", "hangup"])
+@pytest.mark.parametrize("call_id", ["main:2.1", "main:9.9"], ids=["another's", "none"])
+async def test_the_call_of_another_and_no_call_at_all_are_refused_alike(web: Web, verb: str, call_id: str) -> None:
+    web.live.the_calls = [a_call("main:2.1", talking=("1002",))]
+    body = {"to": "1003"} if verb == "transfer" else None
+
+    status, problem = await web.call("POST", f"{API}/calls/{call_id}/{verb}", body, user=AGENT)
+
+    assert (status, kind(problem)) == (409, "not-in-this-call")
+    assert web.commands.told == []
+
+
+@pytest.mark.parametrize(
+    "to", ["", "1\r\nAction: Command", "PJSIP/1002", "100&PJSIP/x", "1,2", "${SHELL}", "sip:x@y", "１００", "1;2", "1" * 41, 1002]
+)
+async def test_what_is_no_number_is_not_dialled(web: Web, to: Any) -> None:
+    web.live.the_calls = [a_call("main:1.1", talking=("1001",))]
+
+    for path in (f"{API}/calls", f"{API}/calls/main:1.1/transfer"):
+        status, body = await web.call("POST", path, {"to": to}, user=AGENT)
+        assert (status, places(body)) == (422, ["to"])
+    assert web.commands.told == []
+
+
+async def test_a_refused_command_says_why(web: Web) -> None:
+    web.commands.refusal = CommandRefused("pbx-away", "The PBX does not answer.")
+
+    status, body = await web.call("POST", f"{API}/calls", {"to": "1002"}, user=AGENT)
+
+    assert (status, kind(body), body["detail"]) == (409, "pbx-away", "The PBX does not answer.")
+
+
+async def test_somebody_without_a_phone_dials_nothing(web: Web) -> None:
+    web.users.users["ada"] = replace(AGENT, extension=None)
+
+    status, body = await web.call("POST", f"{API}/calls", {"to": "1002"}, user=AGENT)
+
+    assert (status, kind(body)) == (409, "no-phone")
+
+
+async def test_a_wrap_up_is_stored_when_answered_and_told_to_the_other_tabs(web: Web) -> None:
+    account = an_account()
+    web.accounts.kept[account.account_id] = account
+    web.live.the_calls = [a_call("main:1.1", talking=("1001",))]
+    tab = await web.open(AGENT)
+    fields = {"disposition": "sale", "note": "<b>", "account_id": account.account_id}
+
+    status, saved = await web.call("PATCH", f"{API}/calls/main:1.1/wrap-up", fields, user=AGENT)
+
+    stored = await web.interactions.by_call(CallId("main:1.1"))
+    assert stored is not None
+    assert (status, saved) == (200, interaction_document(stored))
+    assert {name: saved[name] for name in fields} == fields
+    event = await tab.hear()
+    assert (event["type"], event["call_id"], event["interaction"]) == ("wrap_up.saved", "main:1.1", saved)
+
+
+async def test_a_wrap_up_after_the_end_is_for_those_who_talked(web: Web) -> None:
+    call = call_document(a_call("main:1.1", answered_by=("1001",)))
+    web.interactions.put(an_interaction(call_id=CallId("main:1.1"), call=call, agent=Extension("1001")))
+    path = f"{API}/calls/main:1.1/wrap-up"
+
+    assert (await web.call("PATCH", path, {"note": "x"}, user=AGENT))[0] == 200
+    assert (await web.call("PATCH", path, {"note": "x"}, user=OTHER_AGENT))[0] == 409
+    assert (await web.call("PATCH", path, {}, user=AGENT))[0] == 422
+    assert (await web.call("PATCH", path, {"account_id": NO_SUCH_ID}, user=AGENT))[0] == 422
+
+
+# live state
+
+
+async def test_queues_agents_links_and_routing_are_shown(web: Web) -> None:
+    figures = [figures_document(figure) for figure in web.live.queues()]
+
+    assert await web.call("GET", f"{API}/queues", user=SUPERVISOR) == (200, {"items": figures, "next": None})
+    assert await web.call("GET", f"{API}/queues", user=AGENT) == (200, {"items": figures[1:], "next": None})
+    agents = [agent_document(state) for state in web.live.agents()]
+    assert await web.call("GET", f"{API}/agents", user=SUPERVISOR) == (200, {"items": agents, "next": None})
+    links = [link_document(link) for link in web.live.links()]
+    assert await web.call("GET", f"{API}/links", user=ADMIN) == (200, {"items": links, "next": None})
+    assert await web.call("GET", f"{API}/routing", user=ADMIN) == (200, routing_document(web.live.routing()))
+
+
+async def test_an_agent_sets_the_own_state_and_a_supervisor_anybodys(web: Web) -> None:
+    async def put(extension: str, body: Any, user: Any) -> int:
+        return (await web.call("PUT", f"{API}/agents/{extension}/state", body, user=user))[0]
+
+    assert await put("1001", {"status": "paused", "reason": "lunch"}, AGENT) == 202
+    assert await put("1002", {"status": "ready"}, AGENT) == 403
+    assert await put("1002", {"status": "ready"}, SUPERVISOR) == 202
+    assert await put("1999", {"status": "ready"}, SUPERVISOR) == 404
+    assert await put("1001", {"status": "logged_out"}, AGENT) == 422
+    assert web.commands.told == [("set_state", "1001", True, "lunch"), ("set_state", "1002", False, None)]
+
+
+# problems and operations
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent", "content_type", "status", "problem"),
+    [
+        ("GET", "/nowhere", b"", None, 404, "not-found"),
+        ("GET", "/api/v1/nowhere", b"", None, 404, "not-found"),
+        ("PUT", "/api/v1/session", b"", None, 405, "method-not-allowed"),
+        ("POST", "/api/v1/accounts", b"{", "application/json", 400, "malformed-json"),
+        ("POST", "/api/v1/accounts", b"", "application/json", 422, "wrong-fields"),
+        ("POST", "/api/v1/accounts", b'{"name": "\xff"}', "application/json", 400, "malformed-json"),
+        ("POST", "/api/v1/accounts", b'{"name": "\\ud800"}', "application/json", 400, "malformed-json"),
+        ("POST", "/api/v1/accounts", b"[" * 5000, "application/json", 400, "malformed-json"),
+        ("POST", "/api/v1/accounts", b"[]", "application/json", 422, "wrong-fields"),
+        ("POST", "/api/v1/accounts", b"name=x", "application/x-www-form-urlencoded", 415, "not-json"),
+        ("POST", "/api/v1/accounts", b'{"name":"x"}', "text/plain", 415, "not-json"),
+        ("POST", "/api/v1/accounts", b" " * 300_000, "application/json", 413, "too-large"),
+    ],
+    ids=str,
+)
+async def test_every_refusal_is_a_problem(
+    web: Web, method: str, path: str, sent: bytes, content_type: str | None, status: int, problem: str
+) -> None:
+    headers = {"Authorization": f"Bearer {await web.token_of(AGENT)}", "Content-Type": content_type or "application/json"}
+
+    async with web.http.request(method, web.base + path, data=sent or None, headers=headers) as response:
+        body = await response.json(content_type="application/problem+json")
+
+    assert (response.status, kind(body)) == (status, problem)
+    assert answers.ProblemAnswer.model_validate(body).status == status
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_a_defect_is_a_500_without_a_word_of_it(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr(web.accounts, "search", broken)
+
+    status, body = await web.call("GET", f"{API}/accounts?q=x", user=AGENT)
+
+    assert (status, kind(body)) == (500, "internal-error")
+    assert "secret" not in str(body)
+    assert "Traceback" not in str(body)
+
+
+async def test_a_store_that_is_away_is_a_503_that_says_so(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: Any, **__: Any) -> None:
+        raise StorageError("database at 10.0.0.7 is away")
+
+    monkeypatch.setattr(web.accounts, "search", away)
+
+    status, body = await web.call("GET", f"{API}/accounts?q=x", user=AGENT)
+
+    assert (status, kind(body)) == (503, "store-away")
+    assert "10.0.0.7" not in str(body)
+
+
+async def test_readiness_tells_degraded_from_unready(web: Web) -> None:
+    async def ready() -> tuple[int, str]:
+        status, body = await web.call("GET", "/readyz")
+        return status, answers.ReadyAnswer.model_validate(body).status
+
+    assert await web.call("GET", "/healthz") == (200, {"status": "ok"})
+    assert await ready() == (200, "ready")
+    web.readiness.lines[1] = Check(name="pbx main", ok=False, required=False, detail="connecting")
+    assert await ready() == (200, "degraded")
+    web.readiness.lines[0] = Check(name="store", ok=False, required=True)
+    assert await ready() == (503, "not_ready")
+
+
+async def test_metrics_count_by_pattern_and_hold_no_names_numbers_or_ids(web: Web) -> None:
+    account = an_account("Canary Zanzibar")
+    web.accounts.kept[account.account_id] = account
+    await web.call("GET", f"{API}/accounts/{account.account_id}", user=AGENT)
+    await web.call("GET", f"{API}/accounts?phone=02079460018", user=AGENT)
+    await web.call("PURGE", "/made-up-path")
+    browser = await web.open(AGENT)
+
+    status, text = await web.call("GET", "/metrics")
+
+    assert status == 200
+    assert b'cti_http_request_seconds_count{method="GET",route="/api/v1/accounts/{account_id}",status="200"} 1.0' in text
+    assert b'cti_ws_clients{role="agent"} 1.0' in text
+    for hidden in (b"Canary", b"7946", account.account_id.encode(), b"made-up", b"PURGE", b"ada"):
+        assert hidden not in text
+    await browser.socket.close()
+
+
+async def test_the_api_describes_itself(web: Web) -> None:
+    status, document = await web.call("GET", "/api/openapi.json")
+    docs_status, page = await web.call("GET", "/api/docs")
+
+    operations = [operation for item in document["paths"].values() for operation in item.values()]
+    assert (status, document["openapi"], docs_status) == (200, "3.1.0", 200)
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    references = {word.split('"')[0] for word in str(document).replace("'", '"').split("#/components/schemas/")[1:]}
+    assert references <= document["components"]["schemas"].keys()
+    for path in document["paths"]:
+        assert path.encode() in page
+    assert b"<script" not in page
+
+
+def test_documents_have_the_shape_that_the_api_describes(web: Web) -> None:
+    call = call_document(a_call(talking=("1001",)))
+    for shape, document in (
+        (answers.CallAnswer, call),
+        (answers.AccountAnswer, account_document(an_account())),
+        (answers.InteractionAnswer, interaction_document(an_interaction(call=call))),
+        (answers.InteractionAnswer, interaction_document(an_interaction(channel=Channel.EMAIL))),
+        (answers.AgentAnswer, agent_document(web.live.the_agents[0])),
+        (answers.FiguresAnswer, figures_document(web.live.the_queues[0])),
+        (answers.LinkAnswer, link_document(web.live.the_links[0])),
+        (answers.RoutingAnswer, routing_document(web.live.the_routing)),
+    ):
+        shape.model_validate(document)
+        assert shape.model_fields.keys() == document.keys()

@@ -1,0 +1,84 @@
+"""The tables of the wire against docs/protocol.md, and the frames."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from cti_bridge.domain.call_events import CallEvent
+from cti_bridge.domain.errors import WireError
+from screen_pop import wire
+from screen_pop.ports import Role
+from tests.support.stores import NOW
+
+PROTOCOL = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text("utf-8")
+
+
+def test_every_message_type_and_close_code_is_in_the_protocol_document() -> None:
+    types = {*wire.NUMBERED_TYPES, *wire.LIVE_STATES, wire.ROUTING_STATE, *wire.CLIENT_MESSAGES, "welcome", "gap", "error"}
+    codes = {str(code) for name, code in vars(wire).items() if name.startswith("CLOSE_") and code >= 4000}
+
+    assert {type_ for type_ in types if f"`{type_}`" not in PROTOCOL and f'"{type_}"' not in PROTOCOL} == set()
+    assert {code for code in codes if code not in PROTOCOL} == set()
+
+
+def test_everything_that_happens_to_a_call_has_a_name_on_the_wire() -> None:
+    assert wire.CALL_EVENT_TYPES.keys() == set(CallEvent.__args__)
+
+
+def test_a_numbered_frame_is_the_body_with_the_id_in_front() -> None:
+    body = wire.event_body("pop.withdrawn", NOW, {"pop_id": "p", "call_id": "c", "why": "abandoned"})
+
+    assert orjson.loads(wire.numbered(7, body)) == {
+        "id": 7,
+        "type": "pop.withdrawn",
+        "at": "2026-11-22T08:30:00.000Z",
+        "pop_id": "p",
+        "call_id": "c",
+        "why": "abandoned",
+    }
+
+
+def test_live_states_carry_lists_and_routing_one_document() -> None:
+    at = "2026-11-22T08:30:00.000Z"
+
+    figures = orjson.loads(wire.live_state("queue.figures", NOW, (b'{"queue":"a"}', b'{"queue":"b"}')))
+    routing = orjson.loads(wire.live_state("routing.state", NOW, (b'{"file":"r"}',)))
+
+    assert figures == {"type": "queue.figures", "at": at, "queues": [{"queue": "a"}, {"queue": "b"}]}
+    assert routing == {"type": "routing.state", "at": at, "routing": {"file": "r"}}
+
+
+def test_half_characters_are_replaced_wherever_they_stand() -> None:
+    document = {"a\ud800": ["b\udfff", {"c": "d\udc80e"}], "n": 1}
+
+    assert orjson.loads(wire.to_json(document)) == {"a\ufffd": ["b\ufffd", {"c": "d\ufffde"}], "n": 1}
+
+
+@pytest.mark.parametrize(
+    ("frame", "kind", "code"),
+    [
+        (b"", "not-json", 4400),
+        (b"null", "not-json", 4400),
+        (b'{"type":"ack","id":1', "not-json", 4400),
+        (b" " * 65_537, "too-large", 4409),
+        (b"{}", "unknown-type", None),
+        (b'{"type":"pop"}', "unknown-type", None),
+        (b'{"type":"shown","pop_id":"x"}', "not-allowed", None),
+        (b'{"type":"ack","id":1.5}', "wrong-shape", None),
+        (b'{"type":"ack","id":1,"also":2}', "wrong-shape", None),
+    ],
+)
+def test_wrong_frames_are_told_apart(frame: bytes, kind: str, code: int | None) -> None:
+    with pytest.raises(WireError) as refused:
+        wire.decode(frame, Role.SUPERVISOR)
+
+    assert (refused.value.kind, refused.value.close_code) == (kind, code)
+    assert len(refused.value.detail) < 500
+
+
+def test_a_refusal_repeats_little_of_what_was_sent() -> None:
+    with pytest.raises(WireError) as refused:
+        wire.decode(b'{"type":"ack","id":1,"%s":2}' % (b"x" * 60_000), Role.AGENT)
+
+    assert len(refused.value.detail) < 500
