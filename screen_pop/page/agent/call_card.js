@@ -2,7 +2,7 @@
 
 import { html } from '../lib/html.js';
 import { secondsSince } from '../lib/clock.js';
-import { callerNumber, duration, phone, timeOfDay } from '../lib/format.js';
+import { duration, phone, timeOfDay } from '../lib/format.js';
 import { Icon } from '../lib/icons.js';
 import { shown } from '../lib/hostile.js';
 import { parts, t } from '../lib/locale.js';
@@ -54,7 +54,6 @@ function Facts({ card }) {
     [t('fact.queue'), shown(call.queue, 40) || t(`direction.${call.direction}`)],
     [t(waiting ? 'fact.waiting' : 'fact.waited'), waiting ? duration(secondsSince(call.started_at)) : duration(call.wait_s)],
     [t('fact.called'), phone(call.did) || shown(call.did, 40)],
-    [t('fact.number'), callerNumber(call) || t('caller.withheld')],
   ];
   return html`<div class="facts">
     <dl>${rows.map(([name, value]) => value && html`<div><dt>${name}</dt><dd><bdi>${value}</bdi></dd></div>`)}</dl>

@@ -3,7 +3,7 @@
 import { html } from '../lib/html.js';
 import { now } from '../lib/clock.js';
 import { Icon } from '../lib/icons.js';
-import { callerName, callerNumber, duration, when } from '../lib/format.js';
+import { callerName, duration, when } from '../lib/format.js';
 import { shown } from '../lib/hostile.js';
 import { t } from '../lib/locale.js';
 import { Timer } from '../lib/shell.js';
@@ -47,12 +47,11 @@ function recentDetail({ call, ending, interaction }) {
 function CurrentCall({ card, workplace }) {
   const { desk, controls } = workplace;
   const { call, account, phase, callId } = card;
-  const number = callerNumber(call);
   return html`<li class=${`current-call ${phase}`}>
     <button type="button" class="current-open" aria-current=${desk.opened.value === callId} onClick=${() => (desk.opened.value = callId)}>
       <span class="phase"><span class="dot" aria-hidden="true"></span>${t(`phase.${phase}`)} <${Timer} since=${card.since} /></span>
       <bdi class="current-name">${callerName(call, account)}</bdi>
-      <span class="current-detail"><${Tier} tier=${account?.tier} />${[shown(call.queue, 24), account ? number : ''].filter(Boolean).join(' · ')}</span>
+      <span class="current-detail"><${Tier} tier=${account?.tier} />${shown(call.queue, 24) || t(`direction.${call.direction}`)}</span>
     </button>
     ${phase === 'ringing' && html`<button type="button" class="button answer small" onClick=${() => controls.answer(callId)}>
       <${Icon} name="phone" size=${16} />${t('action.answer')}</button>`}

@@ -41,7 +41,7 @@ export function WrapUpForm({ card, workplace }) {
       <label for="note">${t('wrap_up.note')}</label>
       <${SavedState} draft=${draft.value} early=${early} />
     </div>
-    <textarea id="note" rows="4" maxlength="4000" aria-keyshortcuts="Alt+N" placeholder=${t('wrap_up.note_hint')} value=${note}
+    <textarea id="note" rows="3" maxlength="4000" aria-keyshortcuts="Alt+N" placeholder=${t('wrap_up.note_hint')} value=${note}
       onInput=${(/** @type {any} */ event) => change({ note: event.target.value })}></textarea>
     <fieldset class="dispositions">
       <legend>${t('wrap_up.disposition')}</legend>

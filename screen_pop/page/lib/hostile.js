@@ -10,6 +10,8 @@ const INVISIBLE_BUT_LINES = new RegExp(INVISIBLE.source.replace('\\u0000-\\u001f
 // More than four marks on one letter is no language's spelling: it climbs over the lines above
 const PILED_MARKS = /(\p{M}{4})\p{M}+/gu;
 
+const HAN = /^\p{Script=Han}/u;
+
 /** @param {string} character */
 const code = (character) => `[U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}]`;
 
@@ -42,9 +44,10 @@ function clean(text, limit, hidden) {
  * @param {string} name already cleaned
  */
 export function initials(name) {
-  const words = name.split(/[\s·]+/u).filter((word) => /^\p{L}/u.test(word));
-  if (words.length === 0) return '#';
-  const first = [...words[0]][0];
-  if (/\p{Script=Han}/u.test(first) || words.length === 1) return first.toUpperCase();
+  const all = name.split(/[\s·]+/u).filter((word) => /^\p{L}/u.test(word));
+  if (all.length === 0) return '#';
+  const first = [...all[0]][0];
+  const words = all.filter((word) => HAN.test(word) === HAN.test(first));
+  if (HAN.test(first) || words.length === 1) return first.toUpperCase();
   return (first + [...words[words.length - 1]][0]).toUpperCase();
 }
