@@ -17,26 +17,23 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 CALL_ID = "main:1795314829.43"
 WRAP_UP = ("PATCH", f"/calls/{CALL_ID}/wrap-up")
-# When the pop's frame was received and when its name could first be painted, both on the page's own clock
+# Counts the animation frames from the pop's message to its name in the document, on the page's own clock
 MEASURE = """
 window.drawn = new Promise((done) => {
-  const wanted = 'Wang Fang';
   let received = 0;
-  const listen = WebSocket.prototype.__lookupSetter__('onmessage');
-  Object.defineProperty(WebSocket.prototype, 'onmessage', {
-    set(take) {
-      listen.call(this, (event) => {
-        if (event.data.includes('"pop_id"')) received = performance.now();
-        take.call(this, event);
-      });
-    },
-  });
+  let frames = 0;
+  const count = () => requestAnimationFrame(() => (frames++, count()));
+  const { get, set } = Object.getOwnPropertyDescriptor(WebSocket.prototype, 'onmessage');
+  Object.defineProperty(WebSocket.prototype, 'onmessage', { get, set(take) {
+    set.call(this, (event) => {
+      if (event.data.includes('"pop_id"')) (received = performance.now()), count();
+      take.call(this, event);
+    });
+  } });
   addEventListener('DOMContentLoaded', () => new MutationObserver(() => {
-    if (document.querySelector('.call-card h2')?.textContent.includes(wanted)) {
-      const inDocument = performance.now() - received;
-      requestAnimationFrame(() => done({inDocument, atFrame: performance.now() - received}));
-    }
-  }).observe(document.body, {childList: true, subtree: true, characterData: true}));
+    const name = document.querySelector('.call-card h2')?.textContent ?? '';
+    if (name.includes('Wang Fang')) done({ frames, milliseconds: performance.now() - received });
+  }).observe(document.body, { childList: true, subtree: true, characterData: true }));
 });
 """
 
@@ -68,16 +65,15 @@ async def test_pop_shows_name_tier_reason_and_rule(desk: Page, server: PageServe
     await expect(desk.locator("#assertive")).to_have_text("Incoming call: Wang Fang 王芳, Platinum, support")
 
 
-async def test_pop_is_in_the_document_within_a_frame_or_so_of_its_message(page: Page, server: PageServer) -> None:
+async def test_pop_is_in_the_document_before_the_second_frame_after_its_message(page: Page, server: PageServer) -> None:
     await page.add_init_script(MEASURE)
     await open_live(page, server, "/agent")
 
     await ring(server)
     took = await page.evaluate("drawn")
 
-    # One frame is 17 ms; the machine of a test run is shared, so the bound is wide: what it excludes is a timer or a fetch
-    assert took["inDocument"] < 50, took
-    assert took["atFrame"] < 100, took
+    # Frames, not milliseconds: the bound holds on a busy machine too, and shuts out every timer and fetch on the way
+    assert took["frames"] <= 1, took
 
 
 async def test_a_doubled_pop_is_shown_and_announced_once(desk: Page, server: PageServer) -> None:
@@ -111,7 +107,8 @@ async def test_a_ring_neither_steals_focus_nor_moves_what_stands(desk: Page, ser
     await desk.reload()
     await expect(desk.locator(".recent")).to_have_count(4)
     await desk.fill("#dial-to", "0207")
-    places = "[...document.querySelectorAll('.recent, .bar, .queue-strip, .stage, .context')].map((one) => one.getBoundingClientRect().top)"
+    standing = ".recent, .bar, .queue-strip, .stage, .context"
+    places = f"[...document.querySelectorAll('{standing}')].map((one) => one.getBoundingClientRect().top)"
     before = await desk.evaluate(places)
 
     await ring(server)

@@ -155,12 +155,14 @@ def interaction(
 
 
 def history() -> list[dict[str, Any]]:
+    day = 86_400
+    short = "Order 5512 arrived short by two tins; promised to ring back."
     return [
-        interaction("h1", started=86_400, disposition="call_back", note="Order 5512 arrived short by two tins; promised to ring back."),
-        interaction("h2", channel=Channel.EMAIL, started=86_400 * 3, subject="Invoice 2291: wrong delivery address", queue=None),
-        interaction("h3", started=86_400 * 12, disposition="resolved", agent="1004", queue="sales"),
-        interaction("h4", channel=Channel.VISIT, started=86_400 * 40, subject="Tasting at the Bristol shop", agent=None, queue=None),
-        interaction("h5", started=86_400 * 65, outcome="abandoned", agent=None),
+        interaction("h1", started=day, disposition="call_back", note=short),
+        interaction("h2", channel=Channel.EMAIL, started=day * 3, subject="Invoice 2291: wrong delivery address", queue=None),
+        interaction("h3", started=day * 12, disposition="resolved", agent="1004", queue="sales"),
+        interaction("h4", channel=Channel.VISIT, started=day * 40, subject="Tasting at the shop", agent=None, queue=None),
+        interaction("h5", started=day * 65, outcome="abandoned", agent=None),
     ]
 
 
@@ -176,7 +178,11 @@ def pop(pop_id: str = "p1", *, of: dict[str, Any] | None = None, lookup: str = "
         "history": history() if lookup == "found" else [],
         "routing": decision_document(
             RoutingDecision(
-                rule="VIP first", queue="support", priority=10, reason="the caller's tier is platinum", rules_version="3f6c0e1a9b2d"
+                rule="VIP first",
+                queue="support",
+                priority=10,
+                reason="the caller's tier is platinum",
+                rules_version="3f6c0e1a9b2d",
             )
         ),
         "lookup": lookup,
@@ -228,9 +234,10 @@ def figures(queue: str, **what: Any) -> dict[str, Any]:
 
 def queues() -> list[dict[str, Any]]:
     nothing = {"offered": 0, "answered": 0, "abandoned": 0, "short_abandons": 0, "answered_in_time": 0, "wait_of_answered_s": 0.0}
+    busy = {"talking": 4, "paused": 2}
     return [
         figures("sales", waiting=1, longest_waiting_since=ago(18)),
-        figures("support", waiting=3, longest_waiting_since=ago(47), answered_in_time=86, abandoned=9, agents={"talking": 4, "paused": 2}),
+        figures("support", waiting=3, longest_waiting_since=ago(47), answered_in_time=86, abandoned=9, agents=busy),
         figures("vip", overflowed=0, agents={"ready": 2}, **nothing),
     ]
 
@@ -341,7 +348,12 @@ def admin_snapshot() -> dict[str, Any]:
             "loaded_at": iso_utc(ago(7200)),
             "problems": [
                 {"line": 11, "column": 17, "message": "priority must be a whole number, not 'ten'", "hint": "write priority: 10"},
-                {"line": 15, "column": 14, "message": "no opening hours are named 'sale-hours'", "hint": "did you mean sales-hours?"},
+                {
+                    "line": 15,
+                    "column": 14,
+                    "message": "no opening hours are named 'sale-hours'",
+                    "hint": "did you mean sales-hours?",
+                },
             ],
         },
     }

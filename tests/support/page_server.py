@@ -132,7 +132,7 @@ class PageServer:
             return await scripted(body)
         return self._answer(request, path, body)
 
-    def _answer(self, request: web.Request, path: str, body: Any) -> web.Response:
+    def _answer(self, request: web.Request, path: str, body: Any) -> web.Response:  # noqa: PLR0911 - one for each path
         match request.method, path.strip("/").split("/"):
             case "POST", ["session"] if body["password"] == "demo":
                 return web.json_response({"user": self.user, "token": "t"})
@@ -155,7 +155,7 @@ class PageServer:
                 return web.json_response(page_data.interaction(f"i-{call_id}", call_id=call_id, **body))
             case "GET", ["calls", call_id]:
                 return web.json_response(page_data.call(call_id))
-            case ("POST" | "PUT"), _:
+            case (("POST" | "PUT"), _):
                 return web.json_response({"request_id": "r1"}, status=202)
         return problem(404, "not-found")
 
