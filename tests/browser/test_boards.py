@@ -1,0 +1,107 @@
+"""The supervisor's board and the administrator's page: figures with their formulas, and honesty when the data is old."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+from cti_bridge.domain.call import CallState
+from tests.browser.conftest import open_live
+from tests.support import page_data
+from tests.support.page_server import PageServer, now, serve
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def board_server() -> AsyncIterator[PageServer]:
+    async with serve(page_data.SUPERVISOR, page_data.supervisor_snapshot()) as one:
+        yield one
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def board(page: Page, board_server: PageServer) -> Page:
+    await page.clock.install()
+    await open_live(page, board_server, "/supervisor")
+    return page
+
+
+async def test_queues_stand_worst_first_and_nothing_offered_is_no_figure(board: Page) -> None:
+    rows = board.locator("#queues tbody tr")
+
+    await expect(rows.locator("th")).to_have_text(["support", "sales", "vip"])
+    await expect(rows.nth(0)).to_contain_text("72%")
+    await expect(rows.nth(0)).to_contain_text("4 Talking")
+    assert await rows.nth(2).locator("td.number").all_inner_texts() == ["0", "–", "–", "–", "–", "–"]
+
+
+async def test_a_figure_opens_its_formula(board: Page) -> None:
+    await board.get_by_role("button", name="Service level").first.focus()
+
+    formula = board.get_by_role("tooltip").first
+    await expect(formula).to_be_visible()
+    await expect(formula).to_contain_text("Answered within 20 s ÷ (offered − short abandons).")
+    await board.keyboard.press("Escape")
+    await expect(board.get_by_role("tooltip")).to_have_count(0)
+
+
+async def test_live_states_replace_what_the_board_shows(board: Page, board_server: PageServer) -> None:
+    await board_server.send({"type": "queue.figures", "at": now(), "queues": [page_data.figures("vip", waiting=9)]})
+    await board_server.send({"type": "agent.state", "at": now(), "agents": [page_data.agent("1009", "New Hand")]})
+    await board_server.push("call.ended", call=page_data.call("main:3", state=CallState.ENDED))
+
+    await expect(board.locator("#queues tbody th").first).to_have_text("vip")
+    await expect(board.locator("#agents")).to_contain_text("New Hand")
+    await expect(board.locator("#live-calls tbody tr")).to_have_count(4)
+
+
+async def test_a_call_opens_its_record_and_gives_the_focus_back(board: Page) -> None:
+    opener = board.get_by_role("button", name="Jonas Weber")
+    await opener.click()
+
+    await expect(board.get_by_role("dialog")).to_contain_text("Talked with1002")
+    await board.keyboard.press("Escape")
+    await expect(board.get_by_role("dialog")).to_have_count(0)
+    await expect(opener).to_be_focused()
+
+
+async def test_old_figures_are_dimmed_then_gone_never_shown_as_now(board: Page, board_server: PageServer) -> None:
+    board_server.may_connect.clear()
+    await board_server.cut()
+    await board.clock.run_for(5000)
+
+    await expect(board.locator(".freshness")).to_contain_text("as of")
+    await expect(board.locator(".hero-value").first).to_have_text("4")
+    await expect(board.locator(".banner")).to_contain_text("Reconnecting")
+
+    await board.clock.run_for(60_000)
+    await expect(board.locator(".banner")).to_contain_text("Live data stopped at")
+    assert set(await board.locator(".hero-value").all_inner_texts()) == {"–"}
+    assert set(await board.locator("#queues td.number").all_inner_texts()) == {"–"}
+
+    board_server.may_connect.set()
+    await expect(board.locator(".freshness")).to_have_text("Live")
+    await expect(board.locator(".hero-value").first).to_have_text("4")
+
+
+async def test_a_lost_pbx_is_named_and_its_figures_are_not_called_live(board: Page, board_server: PageServer) -> None:
+    since = {"since": page_data.iso_utc(page_data.ago(20))}
+    await board_server.send({"type": "link.state", "at": now(), "links": page_data.links("disconnected", **since)})
+
+    await expect(board.locator(".banner")).to_contain_text("The link to PBX main is down since")
+    await expect(board.locator(".freshness")).to_contain_text("as of")
+
+
+async def test_admin_sees_forged_events_as_an_alarm_and_mistakes_at_their_lines(page: Page) -> None:
+    async with serve(page_data.ADMIN, page_data.admin_snapshot()) as server:
+        await open_live(page, server, "/admin")
+
+        await expect(page.get_by_role("alert").filter(has_text="forged")).to_contain_text("3 forged events were found")
+        await expect(page.locator(".pbx-link").nth(1)).to_contain_text("Check user name, secret and permit lines")
+        await expect(page.locator("#line-11")).to_contain_text("priority must be a whole number, not 'ten' — write priority: 10")
+        await expect(page.locator(".routing-state")).to_contain_text("version 3f6c0e1a9b2d is in force")
+
+        mended = server.snapshot["routing"] | {"problems": [], "version": "aaaabbbbcccc"}
+        await server.send({"type": "routing.state", "at": now(), "routing": mended})
+        await expect(page.locator(".routing-state")).to_contain_text("Sound and in force")
