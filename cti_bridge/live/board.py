@@ -81,10 +81,11 @@ class Board:
             case _:
                 self._feed_call(event)
 
-    def members_listed(self, members: frozenset[tuple[str, Extension]]) -> None:
-        """After a full listing: seats that are not in it no longer exist."""
-        for seat in self._members.keys() - members:
-            del self._members[seat]
+    def members_listed(self, seats: frozenset[tuple[str, Extension]], *, pbx: str) -> None:
+        """After a full listing of one PBX: its seats that are not in it no longer exist."""
+        for seat, member in tuple(self._members.items()):
+            if member.pbx == pbx and seat not in seats:
+                del self._members[seat]
 
     def wrapped_up(self, agent: Extension) -> None:
         """The agent saved the wrap-up: ready again before its time is over."""

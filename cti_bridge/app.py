@@ -1,0 +1,297 @@
+"""The root: builds everything from the settings, supervises it, and states the order of shutdown.
+
+One TaskGroup with named children. What a component expects to go wrong it handles itself; anything else ends the process with
+the task's name in the log, systemd restarts it, and the resync repairs the state.
+"""
+
+import asyncio
+import contextlib
+import re
+import secrets
+import signal
+import ssl
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from aiohttp import web
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from prometheus_client import CollectorRegistry
+
+import cti_bridge
+from config.load import read_secret
+from config.settings import ServerSettings, Settings
+from cti_bridge.ami.client import AmiClient
+from cti_bridge.ami.stream import EVENT_CLASSES
+from cti_bridge.call_task import Desk
+from cti_bridge.commands import Commands, Pbx, WrapUpDesk
+from cti_bridge.domain.account import Found, LookupResult, NotFound
+from cti_bridge.live.board import Board
+from cti_bridge.lookup import Lookup
+from cti_bridge.pipeline import CallTasks, Pipeline
+from cti_bridge.state import Health, ProcessMetrics, State
+from cti_bridge.tracking.tracker import CallTracker
+from routing.fastagi import FastAgiServer
+from routing.router import Router
+from routing.rules_holder import RulesHolder
+from screen_pop.hub import Hub
+from screen_pop.live_feed import LiveFeed
+from screen_pop.metrics import WebMetrics
+from screen_pop.server import Ports, build_app
+from storage.accounts import Accounts
+from storage.database import Database
+from storage.interactions import Interactions
+from storage.recorder import Recorder
+from storage.sessions import Sessions
+from storage.users import Users
+
+log = structlog.get_logger()
+
+RULES_CHECK_SECONDS = 2.0
+"""How often the rules file is looked at for a change."""
+DAY_CHECK_SECONDS = 1.0
+DRAIN_SECONDS, FLUSH_SECONDS, BROWSER_SECONDS = 5.0, 5.0, 5.0
+"""Limits of the stages of shutdown; stragglers are named in the log."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Application:
+    """The whole service: `run()` it until `stop()`, a signal, or a component's failure (which it raises)."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.database = Database(settings.database.url)
+        self.accounts = Accounts(self.database, region=settings.numbers.region)
+        self.interactions = Interactions(self.database)
+        self.users = Users(self.database)
+        self.port = settings.server.port
+        self.agi_port = settings.fastagi.port
+        self.started = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._recorder = Recorder(self.database)
+        self._lookup = Lookup(self.accounts, settings.numbers.region)
+        self._rules = RulesHolder(settings.routing.file, now=utc_now)
+        self._router = Router(self._rules, lookup=self._by_e164, region=settings.numbers.region, now=utc_now)
+        self._agi = FastAgiServer(
+            host=settings.fastagi.host,
+            port=settings.fastagi.port,
+            decide=self._router.decide,
+            withdraw=self._router.withdraw,
+            peers=settings.fastagi.peers,
+        )
+        self._clients = {
+            pbx.name: AmiClient(pbx, read_secret(pbx).get_secret_value(), event_classes=f"{EVENT_CLASSES},dialplan")
+            for pbx in settings.pbx
+        }
+        self._board = Board(
+            since=utc_now(),
+            service_level_seconds=settings.queues.service_level_seconds,
+            short_abandon_seconds=settings.queues.short_abandon_seconds,
+            wrap_up_seconds=settings.queues.wrap_up_seconds,
+        )
+        self._state = State(self._board, self._clients, self._rules)
+        self._registry = CollectorRegistry()
+        self._web_metrics = WebMetrics(self._registry)
+        self._hub = Hub(self._web_metrics)
+
+    def stop(self) -> None:
+        """Asks for an orderly end."""
+        self._stopping.set()
+
+    async def prepare_store(self) -> None:
+        """SQLite is brought up to date by itself; a PostgreSQL schema is changed only by `cti-bridge migrate`.
+
+        Raises StorageError where the store cannot be used.
+        """
+        if self.database.dialect == "sqlite":
+            await self.database.migrate()
+        else:
+            await self.database.check_schema()
+
+    async def run(self) -> None:
+        """Serves until stopped. Raises StorageError (store), OSError (an address is taken), ExceptionGroup (a component failed)."""
+        try:
+            await self.prepare_store()
+            await self._rules.reload()  # a wrong rules file does not keep callers from their default queues
+            await self._agi.start()
+            self.agi_port = self._agi.port
+            async with asyncio.TaskGroup() as tasks:
+                await self._serve(tasks)
+        finally:
+            await self._agi.close()
+            await self._lookup.close()
+            await self._router.close()
+            await self.database.close()
+
+    async def _serve(self, tasks: asyncio.TaskGroup) -> None:
+        calls = CallTasks(desk=self._desk(), tasks=tasks)
+        pipelines = [self._pipeline(pbx.name, calls) for pbx in self.settings.pbx]
+        self._register_metrics(calls)
+        runner = await self._start_web()
+        self._start(tasks, "recorder", self._recorder.run)
+        for name, client in self._clients.items():
+            self._start(tasks, f"ami {name}", client.run)
+        for pbx, pipeline in zip(self.settings.pbx, pipelines, strict=True):
+            self._start(tasks, f"pipeline {pbx.name}", pipeline.run)
+        self._start(tasks, "live feed", LiveFeed(self._hub, self._state).run)
+        self._start(tasks, "fastagi", self._agi.run)
+        self._start(tasks, "rules watch", self._watch_rules)
+        self._start(tasks, "day", self._turn_days)
+        log.info("service.started", version=cti_bridge.__version__, host=self.settings.server.host, port=self.port)
+        self.started.set()
+        try:
+            await self._stopping.wait()
+        finally:
+            await self._shut_down(calls, runner)
+
+    async def _shut_down(self, calls: CallTasks, runner: web.AppRunner) -> None:
+        """Stop accepting, stop the PBX links, drain the call tasks, flush the recorder, close the browsers."""
+        log.info("service.stopping")
+        for site in tuple(runner.sites):
+            await site.stop()
+        self._cancel("ami", "pipeline", "fastagi", "rules", "day")
+        await calls.drain(DRAIN_SECONDS)
+        try:
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await self._recorder.flush()
+        except TimeoutError:
+            log.error("shutdown.not_flushed", calls=self._recorder.waiting)
+        await runner.cleanup()
+        self._cancel("live feed", "recorder")
+        log.info("service.stopped")
+
+    def _start(self, tasks: asyncio.TaskGroup, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._tasks.append(tasks.create_task(_named(name, run), name=name))
+
+    def _cancel(self, *prefixes: str) -> None:
+        for task in self._tasks:
+            if task.get_name().startswith(prefixes):
+                task.cancel()
+
+    def _desk(self) -> Desk:
+        return Desk(
+            hub=self._hub,
+            lookup=self._lookup,
+            interactions=self.interactions,
+            recorder=self._recorder,
+            decision_for=self._router.decision_for,
+        )
+
+    def _pipeline(self, pbx: str, calls: CallTasks) -> Pipeline:
+        numbers = self.settings.numbers
+        tracker = CallTracker(pbx, region=numbers.region, internal=re.compile(numbers.internal))
+        return Pipeline(self._clients[pbx], tracker, self._board, calls, pbx=pbx)
+
+    def _register_metrics(self, calls: CallTasks) -> None:
+        counters = {
+            "recorder": lambda: self._recorder.counters,
+            "lookup": lambda: self._lookup.counters,
+            "routing": lambda: self._router.counters,
+            "fastagi": lambda: self._agi.counters,
+            "call_tasks": lambda: calls.counters,
+        }
+        self._registry.register(ProcessMetrics(self._board, self._clients, counters))
+
+    async def _start_web(self) -> web.AppRunner:
+        server = self.settings.server
+        pbxes = {pbx.name: Pbx(settings=pbx, control=self._clients[pbx.name].control) for pbx in self.settings.pbx}
+        hasher = PasswordHasher()
+        ports = Ports(
+            users=self.users,
+            sessions=Sessions(self.database),
+            verify=_password_check(hasher),
+            decoy_hash=await asyncio.to_thread(hasher.hash, secrets.token_urlsafe()),
+            accounts=self.accounts,
+            interactions=self.interactions,
+            commands=Commands(pbxes, self._board),
+            wrap_ups=WrapUpDesk(self._recorder, self.interactions, self._board),
+            live=self._state,
+            readiness=Health(self.database.check_schema, self._recorder, self._clients, self._rules),
+        )
+        app = build_app(ports, self._hub, self._web_metrics, version=cti_bridge.__version__, origins=server.origins)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=BROWSER_SECONDS)
+        await runner.setup()
+        site = web.TCPSite(runner, server.host, server.port, ssl_context=_tls(server))
+        try:
+            await site.start()
+        except OSError:
+            await runner.cleanup()
+            raise
+        self.port = runner.addresses[0][1]
+        return runner
+
+    async def _by_e164(self, number: str) -> LookupResult:
+        candidates = await self.accounts.by_phone(number)
+        return Found(candidates=candidates) if candidates else NotFound()
+
+    async def _watch_rules(self) -> None:
+        """Takes a changed rules file into force, if it is good; else the admin's page says what is wrong."""
+        seen = self._rules_stamp()
+        while True:
+            await asyncio.sleep(RULES_CHECK_SECONDS)
+            stamp = self._rules_stamp()
+            if stamp != seen:
+                seen = stamp
+                await self._rules.reload()
+
+    def _rules_stamp(self) -> tuple[int, int] | None:
+        try:
+            status = self.settings.routing.file.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size
+
+    async def _turn_days(self) -> None:
+        """The day's figures begin anew at the machine's own midnight."""
+        day = utc_now().astimezone().date()
+        while True:
+            await asyncio.sleep(DAY_CHECK_SECONDS)
+            today = utc_now().astimezone().date()
+            if today != day:
+                day = today
+                self._board.begin_day(utc_now())
+
+
+async def _named(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """A child of the root's group: what escapes it is logged with its name and ends the service."""
+    try:
+        await run()
+    except Exception:
+        log.exception("service.component_failed", component=name)
+        raise
+
+
+def _password_check(hasher: PasswordHasher) -> Callable[[str, str], Coroutine[Any, Any, bool]]:
+    """argon2id takes tens of milliseconds on purpose: it runs beside the event loop."""
+
+    async def check(password_hash: str, password: str, /) -> bool:
+        try:
+            return await asyncio.to_thread(hasher.verify, password_hash, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    return check
+
+
+def _tls(server: ServerSettings) -> ssl.SSLContext | None:
+    if server.tls_certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(server.tls_certificate, server.tls_key)
+    return context
+
+
+async def serve(settings: Settings) -> None:
+    """Runs the service until SIGINT or SIGTERM."""
+    application = Application(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # not on every platform
+            loop.add_signal_handler(number, application.stop)
+    await application.run()
