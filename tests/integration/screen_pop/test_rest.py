@@ -372,7 +372,7 @@ async def test_an_agent_sets_the_own_state_and_a_supervisor_anybodys(web: Web) -
     ids=str,
 )
 async def test_every_refusal_is_a_problem(
-    web: Web, method: str, path: str, sent: bytes, content_type: str | None, status: int, problem: str
+    web: Web, *, method: str, path: str, sent: bytes, content_type: str | None, status: int, problem: str
 ) -> None:
     headers = {"Authorization": f"Bearer {await web.token_of(AGENT)}", "Content-Type": content_type or "application/json"}
 

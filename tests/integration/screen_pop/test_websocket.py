@@ -158,6 +158,48 @@ async def test_supervisors_see_every_call_and_agents_their_own(web: Web) -> None
     assert (await other.hear())["call"]["call_id"] == "main:2.1"
 
 
+async def test_an_outside_party_of_a_call_is_nobodys_receiver(web: Web) -> None:
+    await web.open(AGENT)
+
+    await web.hub.tell_call(CallChanged(call=a_call(talking=("external:+442079460018",), answered_by=()), at=NOW))
+
+    assert set(web.hub._agents) == {"1001"}
+
+
+async def test_an_upgrade_while_the_store_is_away_is_refused_as_such(web: Web) -> None:
+    token = await web.token_of(AGENT)
+    web.sessions.is_away = True
+
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await web.http.ws_connect(web.base + "/ws", protocols=("cti.v1",), headers={"Authorization": f"Bearer {token}"})
+
+    assert refused.value.status == 503
+
+
+async def test_a_browser_that_never_reads_again_is_cut_off(page_folder: Path) -> None:
+    limits = SessionLimits(close_seconds=0.05)
+    connector = aiohttp.TCPConnector(socket_factory=_small_socket)
+    async with running_web(page_folder, max_behind=8, limits=limits) as web, aiohttp.ClientSession(connector=connector) as http:
+        headers = {"Authorization": f"Bearer {await web.token_of(AGENT)}"}
+        deaf = Browser(await http.ws_connect(web.base + "/ws", protocols=("cti.v1",), headers=headers, max_msg_size=0))
+        await deaf.say({"type": "hello", "last_event_id": 0})
+        await deaf.hear()
+        connection = deaf.socket._response.connection
+        assert connection is not None
+        assert connection.transport is not None
+        connection.transport.pause_reading()
+
+        for number in range(64):
+            await pop_for(web, f"main:{number}.1", customer_name="x" * 300_000)
+            await web.call("GET", "/healthz")
+        async with asyncio.timeout(10):
+            while web.hub.present():
+                await web.call("GET", "/healthz")
+
+        assert web.counted("cti_ws_clients", role="agent") == 0
+        await deaf.drop()
+
+
 async def test_a_pop_stands_while_the_agent_has_the_caller(web: Web) -> None:
     await pop_for(web, "main:1.1")
     await web.hub.tell_call(CallAnswered(call=a_call("main:1.1", talking=("1001",)), at=NOW, agent=EXTENSION))
