@@ -8,7 +8,7 @@ lives on while no browser is connected, so a reload or a network drop loses noth
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -36,9 +36,6 @@ MAX_CONNECTIONS = 10_000
 MAX_CONNECTIONS_PER_USER = 20
 POPS_REMEMBERED = 10_000
 """Pops whose `shown` is still expected; far more than ring at once."""
-
-SUPERVISORS = Extension("supervisors")
-"""The receiver that all supervisors share; no extension is spelled with letters."""
 
 
 @dataclass(slots=True, eq=False)
@@ -92,8 +89,10 @@ class Hub:
         self._clock = clock
         self._wall_clock = wall_clock
         self._max_behind = max_behind
-        self._receivers: OrderedDict[Extension, Receiver] = OrderedDict()
+        self._agents: OrderedDict[Extension, Receiver] = OrderedDict()
+        self._supervisors = self._new_receiver()
         self._connections: dict[Connection, None] = {}
+        self._per_user: Counter[str] = Counter()
         self._standing: OrderedDict[CallId, dict[str, ScreenPop]] = OrderedDict()
         self._sent: OrderedDict[str, _SentPop] = OrderedDict()
 
@@ -135,8 +134,9 @@ class Hub:
         call = event.call
         self._settle_pops(call, is_over=isinstance(event, CallEnded))
         body = wire.event_body(wire.CALL_EVENT_TYPES[type(event)], event.at, {"call": call_document(call)})
-        told = [self._append(Extension(agent), body) for agent in sorted(agents_of(call))]
-        told.append(self._append(SUPERVISORS, body))
+        told = [self._agent(Extension(agent)) for agent in sorted(agents_of(call))] + [self._supervisors]
+        for receiver in told:
+            receiver.outbox.append(body, now=self._clock())
         for receiver in told:
             await self._wake(receiver)
 
@@ -147,7 +147,9 @@ class Hub:
 
     async def deliver(self, agent: Extension, type_: str, fields: Mapping[str, Any], *, at: datetime) -> None:
         """Numbers the event for this agent, keeps it, and wakes the agent's browsers."""
-        await self._wake(self._append(agent, wire.event_body(type_, at, fields)))
+        receiver = self._agent(agent)
+        receiver.outbox.append(wire.event_body(type_, at, fields), now=self._clock())
+        await self._wake(receiver)
 
     # what the sessions ask
 
@@ -157,15 +159,14 @@ class Hub:
         Raises:
             WireError: 4429, where this user or the service has too many browsers open.
         """
-        own = sum(1 for connection in self._connections if connection.user.user_id == user.user_id)
-        if own >= MAX_CONNECTIONS_PER_USER or len(self._connections) >= MAX_CONNECTIONS:
+        if self._per_user[user.user_id] >= MAX_CONNECTIONS_PER_USER or len(self._connections) >= MAX_CONNECTIONS:
             raise WireError("too-many-connections", "too many open connections", close_code=wire.CLOSE_TOO_SLOW)
-        name = _receiver_of(user)
-        receiver = None if name is None else self._receiver(name)
+        receiver = self._receiver_of(user)
         connection = Connection(user=user, token_hash=token_hash, receiver=receiver)
         if receiver:
             receiver.connections.add(connection)
         self._connections[connection] = None
+        self._per_user[user.user_id] += 1
         return connection
 
     def opened(self, connection: Connection) -> None:
@@ -176,6 +177,9 @@ class Hub:
     def detach(self, connection: Connection) -> None:
         """The browser is gone; its receiver's outbox stays."""
         del self._connections[connection]
+        self._per_user[connection.user.user_id] -= 1
+        if not self._per_user[connection.user.user_id]:
+            del self._per_user[connection.user.user_id]
         if connection.receiver:
             connection.receiver.connections.discard(connection)
         if connection.is_open:
@@ -225,32 +229,38 @@ class Hub:
 
     # private parts
 
-    def _append(self, name: Extension, body: bytes) -> Receiver:
-        receiver = self._receiver(name)
-        receiver.outbox.append(body, now=self._clock())
-        return receiver
-
     async def _wake(self, receiver: Receiver) -> None:
         async for connection in _in_batches([connection for connection in receiver.connections if connection.is_open]):
             if receiver.outbox.behind(connection.cursor) > self._max_behind:
                 connection.end(wire.CLOSE_TOO_SLOW, "too-slow", "too far behind; come back and be replayed")
             connection.wake.set()
 
-    def _receiver(self, name: Extension) -> Receiver:
-        receiver = self._receivers.get(name)
+    def _receiver_of(self, user: User) -> Receiver | None:
+        match user.role:
+            case Role.AGENT:
+                return self._agent(user.extension) if user.extension else None
+            case Role.SUPERVISOR:
+                return self._supervisors
+            case Role.ADMIN:
+                return None
+
+    def _agent(self, agent: Extension) -> Receiver:
+        receiver = self._agents.get(agent)
         if receiver is None:
-            if len(self._receivers) >= MAX_RECEIVERS:
+            if len(self._agents) >= MAX_RECEIVERS:
                 self._give_up_one()
-            # Ids begin at the present millisecond: after a restart none is given twice, and an id of before is seen to be old.
-            receiver = Receiver(Outbox(first_id=int(self._wall_clock().timestamp() * 1000)))
-            self._receivers[name] = receiver
-        self._receivers.move_to_end(name)
+            receiver = self._agents[agent] = self._new_receiver()
+        self._agents.move_to_end(agent)
         return receiver
 
+    def _new_receiver(self) -> Receiver:
+        """Ids begin at the present millisecond: after a restart none is given twice, and an id of before is seen to be old."""
+        return Receiver(Outbox(first_id=int(self._wall_clock().timestamp() * 1000)))
+
     def _give_up_one(self) -> None:
-        absent = next((name for name, receiver in self._receivers.items() if not receiver.connections), None)
+        absent = next((agent for agent, receiver in self._agents.items() if not receiver.connections), None)
         if absent is not None:
-            del self._receivers[absent]
+            del self._agents[absent]
             self._metrics.outboxes_dropped.inc()
 
     def _settle_pops(self, call: Call, *, is_over: bool) -> None:
@@ -265,16 +275,6 @@ class Hub:
         pops.pop(pop_id, None)
         if not pops:
             self._standing.pop(call_id, None)
-
-
-def _receiver_of(user: User) -> Extension | None:
-    match user.role:
-        case Role.AGENT:
-            return user.extension
-        case Role.SUPERVISOR:
-            return SUPERVISORS
-        case Role.ADMIN:
-            return None
 
 
 async def _in_batches(connections: list[Connection]) -> AsyncIterator[Connection]:

@@ -115,6 +115,11 @@ def build_app(
     return app
 
 
+def web_runner(app: web.Application, *, shutdown_seconds: float = 10.0) -> web.AppRunner:
+    """What serves the application. No access log: its lines would hold the numbers and names that people search for."""
+    return web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_seconds)
+
+
 def _websocket(services: Services, limits: SessionLimits) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """The upgrade: from where and who, before anything is listened to. A refusal is a close code that the page can read."""
 

@@ -6,6 +6,7 @@ its own link, with a close code that says why (docs/protocol.md).
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -270,11 +271,9 @@ async def close_socket(
     """Says goodbye with the code and, where the browser does not read on, cuts the link after `seconds`."""
     code = ended.close_code or WSCloseCode.OK
     metrics.ws_closed.labels(str(int(code))).inc()
-    try:
+    with contextlib.suppress(TimeoutError):  # then the transport is cut below
         async with asyncio.timeout(seconds):
             await socket.close(code=code, message=ended.kind.encode())
-    except TimeoutError:
-        pass
     if transport and socket.close_code == WSCloseCode.ABNORMAL_CLOSURE:
         transport.abort()
 

@@ -14,6 +14,9 @@ from cti_bridge.domain.interaction import Interaction
 from screen_pop.pop import ScreenPop, pop_document
 from screen_pop.ports import LiveState, PbxLink, Role, RoutingStatus, User
 
+EXTERNAL = "external:"
+"""How a party of a call that is no agent is named."""
+
 
 def agents_of(call: Call) -> frozenset[str]:
     """The agents whom the call concerns: those it rings at, those who have it or had it. Not those who missed it."""
@@ -22,7 +25,8 @@ def agents_of(call: Call) -> frozenset[str]:
 
 def agents_in(call: Call) -> frozenset[str]:
     """The agents who are in the call now and may steer it."""
-    return frozenset((*call.ringing, *call.talking, *(agent for agent, _ in call.agent_channels)))
+    talking = (party for party in call.talking if not party.startswith(EXTERNAL))
+    return frozenset((*call.ringing, *talking, *(agent for agent, _ in call.agent_channels)))
 
 
 def talked_in(interaction: Interaction) -> frozenset[str]:

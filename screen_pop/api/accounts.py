@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cti_bridge.domain.account import AccountId, ContactKind, Tier, account_document
 from cti_bridge.domain.interaction import interaction_document
@@ -52,12 +52,17 @@ class AccountFields(Fields):
     note: Note | None = None
     contact_points: Annotated[tuple[ContactPointFields, ...] | None, Field(max_length=50)] = None
 
+    @field_validator("name")
+    @classmethod
+    def _keeps_a_name(cls, name: str | None) -> str:
+        if name is None:
+            raise ValueError("an account keeps a name")
+        return name
+
     @model_validator(mode="after")
-    def _keeps_its_name(self) -> "AccountFields":
+    def _something(self) -> "AccountFields":
         if not self.model_fields_set:
             raise ValueError("give at least one field")
-        if "name" in self.model_fields_set and self.name is None:
-            raise ValueError("name: an account keeps a name")
         return self
 
 

@@ -1,9 +1,9 @@
 """`/interactions`: the log of contacts; adding one of another channel; the agent's label and note."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import uuid_utils
-from pydantic import model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from cti_bridge.domain.account import AccountId
 from cti_bridge.domain.call import Direction
@@ -46,15 +46,20 @@ class NewInteractionFields(Fields):
     note: Note | None = None
     outcome: Word | None = None
 
-    @model_validator(mode="after")
-    def _sound(self) -> "NewInteractionFields":
-        if self.channel is Channel.PHONE:
-            raise ValueError("channel: calls are recorded by themselves")
-        if self.ended_at is not None and self.started_at is None:
-            raise ValueError("started_at: needed with ended_at")
-        if self.started_at and self.ended_at and self.ended_at < self.started_at:
-            raise ValueError("ended_at: before started_at")
-        return self
+    @field_validator("channel")
+    @classmethod
+    def _no_calls(cls, channel: Channel) -> Channel:
+        if channel is Channel.PHONE:
+            raise ValueError("calls are recorded by themselves")
+        return channel
+
+    @field_validator("ended_at")
+    @classmethod
+    def _after_the_start(cls, ended_at: datetime | None, info: ValidationInfo) -> datetime | None:
+        started_at = info.data.get("started_at")
+        if ended_at is not None and (started_at is None or ended_at < started_at):
+            raise ValueError("needs a started_at before it")
+        return ended_at
 
 
 class LabelFields(Fields):

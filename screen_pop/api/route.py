@@ -163,7 +163,9 @@ async def _fields_of(route: Route, request: web.Request) -> BaseModel:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         if any(problem["type"] == "json_invalid" for problem in problems):
             raise ApiProblem(400, "malformed-json", "The body is not JSON.") from error
-        mistakes = (Mistake(at=_place(problem["loc"]), message=problem["msg"]) for problem in problems[:50])
+        mistakes = (
+            Mistake(at=_place(problem["loc"]), message=problem["msg"].removeprefix("Value error, ")) for problem in problems[:50]
+        )
         raise wrong_fields(*mistakes) from error
 
 

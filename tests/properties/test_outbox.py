@@ -1,4 +1,4 @@
-"""Whatever a browser does (drops, reloads, two tabs), what it knows becomes what the server knows: state + events == later state."""
+"""Whatever browsers do (drop, reload, two tabs), they come to know what the server knows: state + events == later state."""
 
 from dataclasses import dataclass, field
 

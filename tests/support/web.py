@@ -18,7 +18,7 @@ from screen_pop.hub import Hub
 from screen_pop.live_feed import LiveFeed
 from screen_pop.metrics import WebMetrics
 from screen_pop.ports import User
-from screen_pop.server import Ports, build_app
+from screen_pop.server import Ports, build_app, web_runner
 from screen_pop.session import SessionLimits
 from tests.support.stores import (
     NOW,
@@ -182,7 +182,7 @@ async def running_web(
         attempts=Attempts(clock=clock),
         now=clock.now,
     )
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    runner = web_runner(app, shutdown_seconds=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

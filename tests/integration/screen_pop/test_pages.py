@@ -46,7 +46,7 @@ async def test_files_are_served_as_what_they_are(web: Web, name: str, type_: str
 
 @pytest.mark.parametrize(
     "name",
-    ["", "vendor", "vendor/", ".", "../secret.txt", "%2e%2e/secret.txt", "..%2fsecret.txt", "vendor/../../secret.txt", "%00"],
+    ["", "vendor", "vendor/", ".", "../secret.txt", "%2e%2e/secret.txt", "..%2fsecret.txt", "vendor/../../secret.txt"],
 )
 async def test_nothing_else_can_be_named(web: Web, name: str) -> None:
     host, _, port = web.base.removeprefix("http://").partition(":")

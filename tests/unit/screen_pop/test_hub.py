@@ -60,7 +60,7 @@ async def test_outboxes_of_absent_agents_are_given_up_at_the_limit(hub: Hub, mon
         await hub.deliver(Extension(f"2{n:03}"), "call.changed", {"call": {}}, at=NOW)
 
     assert present.receiver is hub.attach(AGENT, b"").receiver
-    assert len(hub._receivers) == 3
+    assert len(hub._agents) == 3
 
 
 async def test_pops_without_an_end_do_not_pile_up(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
