@@ -124,6 +124,14 @@ async def test_an_unknown_action_is_refused_in_asterisks_words():
         assert answer["Message"] == "Invalid/unknown command: Dance. Use Action: ListCommands to show available commands."
 
 
+async def test_what_can_be_asked_is_listed():
+    async with connected() as (_, client):
+        commands = dict(await client.act(Action="ListCommands"))
+
+        assert commands["PJSIPNotify"].endswith("(Priv: system,all)")
+        assert {"Originate", "QueuePause", "BlindTransfer", "Ping"} <= commands.keys()
+
+
 async def test_limits_of_lines_are_kept_and_the_link_lives():
     async with connected() as (_, client):
         long = await client.act(Action="Ping", X="y" * 1100)
@@ -174,8 +182,6 @@ async def test_listings_have_the_headers_that_asterisk_sent():
     real = {dict(message)["Event"]: [key for key, _ in message] for message in recorded("ami_gap_start_in_gap")}
     async with connected() as (pbx, client):
         await in_conversation(pbx)
-        for phone in ("1003",):
-            pbx.exchange.queues.pause(f"PJSIP/{phone}", paused=True, reason="", queue_name=None)
         second = await pbx.call_in("8001", "02079460121")
         await second.ringing()
         listings = {
