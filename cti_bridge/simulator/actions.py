@@ -5,6 +5,7 @@ Not among them: Park, Command, Filter, Setvar and others; they get Asterisk's an
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from cti_bridge.simulator import listings
 from cti_bridge.simulator.channels import Channel
@@ -176,26 +177,42 @@ def _is_count(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 9
 
 
-Act = Callable[[Exchange, Request], list[Message]]
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An action, with the privilege and synopsis that ListCommands shows."""
 
-ACTIONS: dict[str, Act] = {
-    "atxfer": attended_transfer,
-    "blindtransfer": blind_transfer,
-    "bridgeinfo": listings.bridge_info,
-    "bridgelist": listings.bridge_list,
-    "confbridgelistrooms": listings.confbridge_rooms,
-    "coresettings": listings.core_settings,
-    "coreshowchannels": listings.core_show_channels,
-    "corestatus": listings.core_status,
-    "devicestatelist": listings.device_states,
-    "hangup": hang_up,
-    "originate": originate,
-    "parkedcalls": listings.parked_calls,
-    "pjsipnotify": pjsip_notify,
-    "queuepause": queue_pause,
-    "queuestatus": listings.queue_status,
-    "queuesummary": listings.queue_summary,
-    "redirect": redirect,
-    "status": listings.status,
+    act: Callable[[Exchange, Request], list[Message]]
+    privilege: str
+    synopsis: str
+
+
+ACTIONS: dict[str, Known] = {
+    "Atxfer": Known(attended_transfer, "call,all", "Attended transfer."),
+    "BlindTransfer": Known(blind_transfer, "call,all", "Blind transfer channel(s) to the given destination"),
+    "BridgeInfo": Known(listings.bridge_info, "<none>", "Get information about a bridge."),
+    "BridgeList": Known(listings.bridge_list, "<none>", "Get a list of bridges in the system."),
+    "ConfbridgeListRooms": Known(listings.confbridge_rooms, "reporting,all", "List active conferences."),
+    "CoreSettings": Known(listings.core_settings, "system,reporting,all", "Show PBX core settings (version etc)."),
+    "CoreShowChannels": Known(listings.core_show_channels, "system,reporting,all", "List currently active channels."),
+    "CoreStatus": Known(listings.core_status, "system,reporting,all", "Show PBX core status variables."),
+    "DeviceStateList": Known(listings.device_states, "call,reporting,all", "List the current known device states."),
+    "Hangup": Known(hang_up, "system,call,all", "Hangup channel."),
+    "Originate": Known(originate, "originate,all", "Originate a call."),
+    "ParkedCalls": Known(listings.parked_calls, "call,all", "List parked calls."),
+    "PJSIPNotify": Known(
+        pjsip_notify, "system,all", "Send NOTIFY to either an endpoint, an arbitrary URI, or inside a SIP dialog."
+    ),
+    "QueuePause": Known(queue_pause, "agent,all", "Makes a queue member temporarily unavailable."),
+    "QueueStatus": Known(listings.queue_status, "<none>", "Show queue status."),
+    "QueueSummary": Known(listings.queue_summary, "<none>", "Show queue summary."),
+    "Redirect": Known(redirect, "call,all", "Redirect (transfer) a call."),
+    "Status": Known(listings.status, "system,call,reporting,all", "List channel status."),
 }
-"""By name in lower case; Login, Challenge, Logoff, Ping and Events belong to the session."""
+"""Login, Logoff, Challenge, Ping, Events and ListCommands belong to the session."""
+
+_BY_LOWER_NAME = {name.lower(): known for name, known in ACTIONS.items()}
+
+
+def find(name: str) -> Known | None:
+    """The action of that name, whatever its case."""
+    return _BY_LOWER_NAME.get(name.lower())

@@ -14,8 +14,7 @@ from random import Random
 
 import structlog
 
-from cti_bridge.simulator import wire
-from cti_bridge.simulator.actions import ACTIONS
+from cti_bridge.simulator import actions, wire
 from cti_bridge.simulator.exchange import Exchange
 from cti_bridge.simulator.request import Message, Request, error, success
 from cti_bridge.simulator.wire import Header
@@ -37,6 +36,22 @@ UNREAD_BYTES = 1 << 20
 LONGEST_LINE = 1024
 MOST_LINES = 128
 _READ_LIMIT = 1 << 16
+
+
+_SESSION_COMMANDS = {
+    "Challenge": "Generate Challenge for MD5 Auth.",
+    "Events": "Control Event Flow.",
+    "ListCommands": "List available manager commands.",
+    "Login": "Login Manager.",
+    "Logoff": "Logoff Manager.",
+    "Ping": "Keepalive command.",
+}
+_COMMANDS: tuple[Header, ...] = tuple(
+    sorted(
+        [(name, f"{synopsis}  (Priv: <none>)") for name, synopsis in _SESSION_COMMANDS.items()]
+        + [(name, f"{known.synopsis}  (Priv: {known.privilege})") for name, known in actions.ACTIONS.items()]
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,19 +242,22 @@ class _Session:
     def _act(self, name: str, request: Request) -> list[Message]:
         match name:
             case "":
-                return [error(request, "Missing action in request")]
+                message = error(request, "Missing action in request")
             case "login":
-                return [error(request, "Already authenticated")]
+                message = error(request, "Already authenticated")
             case "ping":
-                return [success(request, None, ("Ping", "Pong"), ("Timestamp", f"{self._exchange.now():.6f}"))]
+                message = success(request, None, ("Ping", "Pong"), ("Timestamp", f"{self._exchange.now():.6f}"))
             case "events":
                 self.classes = _mask(request.get("EventMask"))
-                return [success(request, None, ("Events", "On" if self.classes else "Off"))]
-        act = ACTIONS.get(name)
-        if act is None:
-            hint = "Use Action: ListCommands to show available commands."
-            return [error(request, f"Invalid/unknown command: {request.get('Action')}. {hint}")]
-        return act(self._exchange, request)
+                message = success(request, None, ("Events", "On" if self.classes else "Off"))
+            case "listcommands":
+                message = success(request, None, *_COMMANDS)
+            case _ if (known := actions.find(name)) is not None:
+                return known.act(self._exchange, request)
+            case _:
+                hint = "Use Action: ListCommands to show available commands."
+                message = error(request, f"Invalid/unknown command: {request.get('Action')}. {hint}")
+        return [message]
 
     # -- reading
 

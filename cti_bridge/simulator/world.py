@@ -103,13 +103,16 @@ def demo_world() -> World:
             Agent(extension="1008", name="赵磊"),
         ),
         queues=(
-            Queue(name="sales", members=("1001", "1003", "1004", "1005")),
-            Queue(name="support", members=("1001", "1002", "1005", "1006", "1007"), longest_wait_seconds=240.0),
+            Queue(name="sales", members=("1001", "1003", "1004", "1005"), wrap_up_seconds=8.0),
+            Queue(
+                name="support", members=("1001", "1002", "1005", "1006", "1007"), longest_wait_seconds=240.0, wrap_up_seconds=8.0
+            ),
             Queue(
                 name="vip",
                 members=("1002", "1008", "1003"),
                 strategy=Strategy.LINEAR,
                 weight=10,
+                wrap_up_seconds=8.0,
                 service_level_seconds=10,
                 penalties=MappingProxyType({"1003": 1}),
             ),

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
 from typing import Self
 
-from cti_bridge.simulator.pbx import SimulatedPbx
+from cti_bridge.simulator.pbx import CallHandle, SimulatedPbx
+from cti_bridge.simulator.phones import Phone
 from cti_bridge.simulator.world import Agent, AgentNumber, Queue, QueueNumber, Strategy, World
 
 TRACES = Path(__file__).parents[1] / "traces"
@@ -104,6 +106,28 @@ class RawClient:
     async def close(self) -> None:
         self.writer.close()
         await self.writer.wait_closed()
+
+
+@asynccontextmanager
+async def connected(events: str = "on") -> AsyncIterator[tuple[SimulatedPbx, RawClient]]:
+    async with a_pbx() as pbx:
+        client = await RawClient.log_in(pbx.port, events)
+        try:
+            yield pbx, client
+        finally:
+            await client.close()
+
+
+async def in_conversation(pbx: SimulatedPbx) -> tuple[CallHandle, Phone]:
+    call = await pbx.call_in("8001", "02079460018", "Zoë")
+    phone = pbx.phone(await call.ringing())
+    phone.answer()
+    await call.answered()
+    return call, phone
+
+
+def names(messages: list) -> list[str]:
+    return [dict(message).get("Event", "") or "Response" for message in messages]
 
 
 def parse(block: bytes) -> Headers:

@@ -162,3 +162,29 @@ def test_a_persons_phone_rings_before_it_is_answered_by_itself(left, rings):
             task.cancel()
 
     run_in_virtual_time(ring())
+
+
+def test_a_member_is_left_alone_while_wrapping_up():
+    async def wrap_up() -> None:
+        demo = Hour(7)
+        for queue in demo.exchange.queues:
+            for member in queue.members.values():
+                member.paused = member.agent.extension != "1006"
+        demo.exchange.switch.on_ringing = lambda _leg: None
+        loop, phone = asyncio.get_running_loop(), demo.exchange.phones["1006"]
+        for number in ("02079460018", "02079460121"):
+            call_in(demo.exchange, "8001", number, None)
+        await phone.rings()
+        phone.answer()
+        await phone.talks()
+        phone.hang_up()
+        await phone.idle()
+        hung_up_at = loop.time()
+
+        await phone.rings()
+
+        assert loop.time() - hung_up_at == pytest.approx(8.0, abs=0.01)
+        for task in list(demo.tasks):
+            task.cancel()
+
+    run_in_virtual_time(wrap_up())
