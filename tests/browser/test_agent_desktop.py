@@ -11,7 +11,7 @@ from cti_bridge.domain.account import Tier
 from cti_bridge.domain.call import CallState, Party
 from tests.browser.conftest import open_live
 from tests.support import page_data
-from tests.support.page_server import PageServer, problem
+from tests.support.page_server import PageServer, now, problem
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -142,6 +142,27 @@ async def test_a_withdrawn_pop_goes_to_the_list_with_its_reason(desk: Page, serv
     await expect(desk).to_have_title("Agent desktop · cti-bridge")
 
 
+async def test_a_colleagues_answer_is_told_as_such_whichever_message_comes_first(desk: Page, server: PageServer) -> None:
+    await ring(server)
+    await server.push("call.answered", call=page_data.call(state=CallState.TALKING, talking=("1002",)))
+    await expect(desk.locator(".recent").first).to_contain_text("answered by a colleague")
+    await server.push("pop.withdrawn", pop_id="p1", call_id=CALL_ID, why="answered_elsewhere")
+    await server.wait_for(lambda one: len(said(one, "ack")) == 3)
+
+    await expect(desk.locator(".recent").first).to_contain_text("answered by a colleague")
+    await expect(desk.locator(".current-call")).to_have_count(0)
+
+
+async def test_call_control_is_off_while_the_pbx_is_away_and_notes_are_not(desk: Page, server: PageServer) -> None:
+    await talk(server)
+    await server.send({"type": "link.state", "at": now(), "links": page_data.links("disconnected")})
+
+    await expect(desk.locator(".controls .hang-up")).to_be_disabled()
+    await expect(desk.locator(".command-news")).to_contain_text("Call control is off until the connection is back")
+    await desk.fill("#note", "still saved")
+    await expect(desk.locator(".saved-state")).to_have_attribute("data-state", "saved")
+
+
 async def test_several_candidates_are_chosen_from_in_one_click(desk: Page, server: PageServer) -> None:
     both = [page_data.account(), page_data.account("a-lei", "Wang Lei 王磊", tier=Tier.GOLD)]
     server.timelines["a-lei"] = [page_data.interaction("x", account_id="a-lei", subject="Asked for a catalogue")]
@@ -198,7 +219,7 @@ async def test_saved_is_said_only_after_the_server_answered(desk: Page, server: 
 
 async def test_a_note_that_was_not_saved_survives_a_reload_and_is_sent_again(desk: Page, server: PageServer) -> None:
     async def away(_: dict[str, Any]) -> web.Response:
-        return problem(503, "storage-away")
+        return problem(503, "store-away")
 
     server.answers[WRAP_UP] = away
     await talk(server)

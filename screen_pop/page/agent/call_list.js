@@ -8,6 +8,7 @@ import { shown } from '../lib/hostile.js';
 import { t } from '../lib/locale.js';
 import { Timer } from '../lib/shell.js';
 import { Tier } from './caller.js';
+import { outOfReach } from './controls.js';
 import { openRecord } from './records.js';
 import { dispositionWords } from './wrap_up_form.js';
 
@@ -53,7 +54,7 @@ function CurrentCall({ card, workplace }) {
       <bdi class="current-name">${callerName(call, account)}</bdi>
       <span class="current-detail"><${Tier} tier=${account?.tier} />${shown(call.queue, 24) || t(`direction.${call.direction}`)}</span>
     </button>
-    ${phase === 'ringing' && html`<button type="button" class="button answer small" onClick=${() => controls.answer(callId)}>
+    ${phase === 'ringing' && html`<button type="button" class="button answer small" disabled=${outOfReach(card, workplace)} onClick=${() => controls.answer(callId)}>
       <${Icon} name="phone" size=${16} />${t('action.answer')}</button>`}
   </li>`;
 }

@@ -71,13 +71,18 @@ function withCall(card, act) {
   if (card) act(card.callId);
 }
 
+/** Whether a command could not get to the call's PBX now. @param {{call: any}} card @param {any} workplace @returns {boolean} */
+export function outOfReach({ call }, { link, desk }) {
+  const away = desk.pbxLinks.value.some((/** @type {any} */ { name, state }) => name === call.pbx && state !== 'connected');
+  return link.status.value.phase !== 'live' || away;
+}
+
 /** Answer, hold, transfer, hang up: always in the same places; what cannot be done now is off. */
 export function ControlRow({ card, workplace }) {
-  const { controls, desk, link } = workplace;
+  const { controls } = workplace;
   const { phase, callId } = card;
   const command = controls.commands.value[callId];
-  const unreachable = link.status.value.phase !== 'live' || desk.pbxLinks.value.some(
-    ({ name, state }) => name === card.call.pbx && state !== 'connected');
+  const unreachable = outOfReach(card, workplace);
   const off = Boolean(command?.busy) || unreachable;
   const talking = phase === 'talking' || phase === 'held';
   const onTransfer = (/** @type {SubmitEvent} */ event) => {

@@ -53,8 +53,8 @@ export function openDesk({ extension, onRing = () => {}, onShown = () => {} }) {
   /** @param {any} call @param {Card|undefined} card @returns {Phase|null} null: nothing to this agent any more */
   function phaseOf(call, card) {
     if (call.state !== 'ended' && call.talking.includes(extension)) return call.state === 'held' ? 'held' : 'talking';
-    if (card && ['talking', 'held', 'wrap_up'].includes(card.phase)) return 'wrap_up';
     if (call.state !== 'ended' && call.ringing.includes(extension)) return 'ringing';
+    if (card && ['talking', 'held', 'wrap_up'].includes(card.phase)) return 'wrap_up';
     return null;
   }
 
@@ -78,7 +78,7 @@ export function openDesk({ extension, onRing = () => {}, onShown = () => {} }) {
     const card = cards.value.get(call.call_id);
     const phase = phaseOf(call, card);
     if (phase === null) {
-      if (card?.phase === 'ringing') toRecent(card, call.state === 'ended' ? 'abandoned' : 'missed', call);
+      if (card?.phase === 'ringing') toRecent(card, endingOf(call, extension), call);
       return;
     }
     const isNew = !card || card.phase === 'past';
@@ -166,6 +166,7 @@ export function openDesk({ extension, onRing = () => {}, onShown = () => {} }) {
           const card = cards.value.get(event.call_id);
           const ending = { answered_elsewhere: 'elsewhere', abandoned: 'abandoned' }[event.why] ?? 'missed';
           if (card?.phase === 'ringing') toRecent(card, /** @type {Ending} */ (ending), card.call);
+          else if (!card) recent.value = recent.value.map((past) => (past.callId === event.call_id ? { ...past, ending } : past));
           break;
         }
         case 'call.answered':
@@ -224,6 +225,13 @@ export function openDesk({ extension, onRing = () => {}, onShown = () => {} }) {
     /** @param {() => boolean} asked */
     whileWriting: (asked) => (writing = asked),
   };
+}
+
+/** What a call that is over for this agent was. @param {any} call @param {string} extension @returns {Ending} */
+export function endingOf(call, extension) {
+  if (call.answered_by.includes(extension) || call.direction === 'outbound') return 'talked';
+  if (call.answered_by.length) return 'elsewhere';
+  return call.state === 'ended' && call.outcome === 'abandoned' ? 'abandoned' : 'missed';
 }
 
 /** The order on the desk: who must be attended to first. @param {Card|undefined} card */

@@ -1,6 +1,7 @@
 /** The store's records that the desk shows: past calls and accounts. */
 
 import { request } from '../lib/rest.js';
+import { endingOf } from './desk.js';
 
 const RECENT = 12;
 
@@ -40,13 +41,6 @@ export async function openRecord(desk, past) {
   if (!past.account || desk.cards.value.get(past.callId)?.phase !== 'past') return;
   const { items } = await timelineOf(past.account.account_id);
   desk.change(past.callId, { history: items });
-}
-
-/** @param {any} call @param {string} extension */
-function endingOf(call, extension) {
-  if (call.answered_by.includes(extension) || call.direction === 'outbound') return 'talked';
-  if (call.answered_by.length) return 'elsewhere';
-  return call.outcome === 'abandoned' ? 'abandoned' : 'missed';
 }
 
 /** @param {(string|null)[]} ids @returns {Promise<Map<string, any>>} */

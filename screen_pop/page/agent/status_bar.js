@@ -7,7 +7,7 @@ import { Menu } from '../lib/menu.js';
 import { t, tOr } from '../lib/locale.js';
 import { Brand, Timer, Tools } from '../lib/shell.js';
 
-export const PAUSE_REASONS = ['break', 'lunch', 'training', 'meeting', 'paperwork'];
+const PAUSE_REASONS = ['break', 'lunch', 'training', 'meeting', 'paperwork'];
 const NO_PHONE = new Set(['unavailable', 'invalid']);
 
 /** What the agent is to the centre in one word: the activity where there is one, else the status. */
@@ -17,8 +17,7 @@ export function stateOf(/** @type {any} */ agent) {
   return agent.status;
 }
 
-/** @param {{reason: string|null}} props */
-export const pauseReason = (/** @type {string} */ reason) => tOr(`pause.${reason}`, shown(reason, 40));
+const pauseReason = (/** @type {string} */ reason) => tOr(`pause.${reason}`, shown(reason, 40));
 
 export function StatusBar({ workplace, onHelp }) {
   const { desk, link, user, controls } = workplace;

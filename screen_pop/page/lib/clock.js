@@ -24,10 +24,16 @@ export function setServerTime(at) {
   now.value = serverTime();
 }
 
-/** Seconds from `since` (ISO 8601 or ms) to now, never negative; re-renders its reader each second. */
-export function secondsSince(since) {
+/** This browser's time as the server's. @param {number} browserTime ms */
+export const asServerTime = (browserTime) => browserTime + skew;
+
+/**
+ * Seconds from `since` (ISO 8601 or ms) to `until`, never negative; to now unless told, renewed each second.
+ * @param {string|number} since @param {number|null} [until] server ms: figures that stopped do not count on
+ */
+export function secondsSince(since, until = null) {
   const start = typeof since === 'number' ? since : Date.parse(since);
-  return Number.isNaN(start) ? 0 : Math.max(0, (now.value - start) / 1000);
+  return Number.isNaN(start) ? 0 : Math.max(0, ((until ?? now.value) - start) / 1000);
 }
 
 function tick() {

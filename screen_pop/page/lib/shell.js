@@ -7,7 +7,7 @@ import { useEffect } from 'preact/hooks';
 import { html, render } from './html.js';
 import { Icon } from './icons.js';
 import { announce } from './announce.js';
-import { now, secondsSince } from './clock.js';
+import { asServerTime, now, secondsSince } from './clock.js';
 import { duration, NOTHING, timeOfDay } from './format.js';
 import { language, preferredLanguage, t, useLanguage } from './locale.js';
 import { preferences, switchTheme } from './preferences.js';
@@ -45,7 +45,7 @@ export async function startPage(role, page) {
   render(page(user), document.getElementById('app'));
 }
 
-export async function signOut() {
+async function signOut() {
   sessionStorage.clear();
   try {
     await request('DELETE', '/session');
@@ -80,16 +80,17 @@ export function Brand({ title }) {
   </div>`;
 }
 
-/** Time since `since`, counting. @param {{since: string|number|null|undefined}} props */
-export function Timer({ since }) {
-  return html`<span role="timer" class="timer">${since ? duration(secondsSince(since)) : NOTHING}</span>`;
+/** Time since `since`, counting up to `until` where told. @param {{since: string|number|null|undefined, until?: number|null}} props */
+export function Timer({ since, until }) {
+  return html`<span role="timer" class="timer">${since ? duration(secondsSince(since, until)) : NOTHING}</span>`;
 }
 
 /**
  * How far the figures on the page can be trusted: 'live', 'stale' (shown dimmed, with when they were true) or 'gone'.
  * @param {import('./link.js').LinkStatus} status
  * @param {{state: string, since: string}[]} pbxLinks
- * @returns {{state: 'live'|'stale'|'gone', asOf: number}}
+ * @returns {{state: 'live'|'stale'|'gone', asOf: number, until: number|null}} `asOf` on this browser's clock; `until` on the
+ *   server's: the moment to which times are counted, null for now
  */
 export function freshness(status, pbxLinks) {
   const browserNow = now.value && Date.now();
@@ -97,8 +98,8 @@ export function freshness(status, pbxLinks) {
   for (const pbx of pbxLinks) {
     if (pbx.state !== 'connected') stopped = Math.min(stopped, browserNow - secondsSince(pbx.since) * 1000);
   }
-  if (stopped > browserNow - PILL_AFTER_MS) return { state: 'live', asOf: browserNow };
-  return { state: browserNow - stopped > GONE_AFTER_MS ? 'gone' : 'stale', asOf: stopped };
+  if (stopped > browserNow - PILL_AFTER_MS) return { state: 'live', asOf: browserNow, until: null };
+  return { state: browserNow - stopped > GONE_AFTER_MS ? 'gone' : 'stale', asOf: stopped, until: asServerTime(stopped) };
 }
 
 /**

@@ -20,7 +20,7 @@ function stateOf(agent) {
   return agent.status;
 }
 
-/** @param {{agents: any[], fresh: {state: string}}} props */
+/** @param {{agents: any[], fresh: ReturnType<typeof import('../lib/shell.js').freshness>}} props */
 export function AgentTable({ agents, fresh }) {
   const rows = agents
     .map((agent) => ({ agent, state: stateOf(agent) }))
@@ -34,7 +34,7 @@ export function AgentTable({ agents, fresh }) {
           <th scope="row"><bdi>${shown(agent.name, 40)}</bdi> <span class="quiet">${shown(agent.agent, 12)}</span></th>
           <td><span class=${`state-word ${state}`}><span class="dot" aria-hidden="true"></span>${honest(fresh, t(`state.${state}`))}${agent.pause_reason && state === 'paused'
             ? ` · ${tOr(`pause.${agent.pause_reason}`, shown(agent.pause_reason, 30))}` : ''}</span></td>
-          <td class="number">${fresh.state === 'gone' ? honest(fresh, '') : html`<${TimeInState} since=${agent.since} state=${state} />`}</td>
+          <td class="number">${fresh.state === 'gone' ? honest(fresh, '') : html`<${TimeInState} since=${agent.since} until=${fresh.until} state=${state} />`}</td>
           <td class="quiet">${agent.queues.map((/** @type {string} */ queue) => shown(queue, 20)).join(', ')}</td>
         </tr>`)}
         ${rows.length === 0 && html`<tr><td colspan="4" class="empty">${t('agents.none')}</td></tr>`}
@@ -43,7 +43,7 @@ export function AgentTable({ agents, fresh }) {
   </section>`;
 }
 
-function TimeInState({ since, state }) {
-  const tooLong = state in LONG && secondsSince(since) > LONG[state];
-  return html`<span class=${tooLong ? 'too-long' : ''}>${tooLong && html`<${Icon} name="warning" size=${14} />`}<${Timer} since=${since} />${tooLong && html`<span class="unseen"> ${t('alarm.attention')}</span>`}</span>`;
+function TimeInState({ since, until, state }) {
+  const tooLong = state in LONG && secondsSince(since, until) > LONG[state];
+  return html`<span class=${tooLong ? 'too-long' : ''}>${tooLong && html`<${Icon} name="warning" size=${14} />`}<${Timer} since=${since} until=${until} />${tooLong && html`<span class="unseen"> ${t('alarm.attention')}</span>`}</span>`;
 }

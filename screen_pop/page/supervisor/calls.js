@@ -25,7 +25,7 @@ export function CallTable({ board, fresh }) {
           <td><span class=${`state-word call-${call.state}`}><span class="dot" aria-hidden="true"></span>${t(`call_state.${call.state}`)}</span></td>
           <td>${shown(call.queue, 24)}</td>
           <td>${[...call.talking, ...call.ringing].map((one) => shown(one, 24)).join(', ')}</td>
-          <td class="number">${fresh.state === 'gone' ? honest(fresh, '') : html`<${Timer} since=${call.started_at} />`}</td>
+          <td class="number">${fresh.state === 'gone' ? honest(fresh, '') : html`<${Timer} since=${call.started_at} until=${fresh.until} />`}</td>
         </tr>`)}
         ${calls.length === 0 && html`<tr><td colspan="5" class="empty">${t('board.no_calls')}</td></tr>`}
       </tbody>

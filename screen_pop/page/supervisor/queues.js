@@ -8,6 +8,8 @@ import { Icon } from '../lib/icons.js';
 import { t } from '../lib/locale.js';
 import { FigureName, honest } from './figure.js';
 
+/** @typedef {ReturnType<typeof import('../lib/shell.js').freshness>} Fresh */
+
 /** Where a figure wants attention, and where action: waits in seconds, shares 0..1. */
 const LIMITS = { longest: [30, 60], level: [0.8, 0.7], abandoned: [0.03, 0.05] };
 
@@ -22,17 +24,18 @@ function alarm(value, name) {
 const counted = (/** @type {any} */ queue) => queue.offered - queue.short_abandons;
 const abandonShare = (/** @type {any} */ queue) =>
   counted(queue) > 0 ? Math.max(0, queue.abandoned - queue.short_abandons) / counted(queue) : null;
-const longest = (/** @type {any} */ queue) => (queue.longest_waiting_since ? secondsSince(queue.longest_waiting_since) : null);
+const longest = (/** @type {any} */ queue, /** @type {number|null} */ until) =>
+  queue.longest_waiting_since ? secondsSince(queue.longest_waiting_since, until) : null;
 
-/** The queues as one: sums, and means weighted by what they are means of. @param {any[]} queues */
-function together(queues) {
+/** The queues as one: sums, and means weighted by what they are means of. @param {any[]} queues @param {number|null} until */
+function together(queues, until) {
   const sum = (/** @type {(queue: any) => number} */ of) => queues.reduce((total, queue) => total + of(queue), 0);
   const offered = sum(counted);
   const answered = sum((queue) => queue.answered);
   const goals = new Set(queues.map((queue) => queue.service_level_seconds));
   return {
     waiting: sum((queue) => queue.waiting),
-    longest: queues.map(longest).reduce((most, one) => (one !== null && (most === null || one > most) ? one : most), null),
+    longest: queues.map((queue) => longest(queue, until)).reduce((most, one) => (one !== null && (most === null || one > most) ? one : most), null),
     level: offered > 0 ? sum((queue) => (queue.service_level ?? 0) * counted(queue)) / offered : null,
     goal: goals.size === 1 ? [...goals][0] : t('figure.each_queue'),
     abandoned: offered > 0 ? sum((queue) => Math.max(0, queue.abandoned - queue.short_abandons)) / offered : null,
@@ -40,9 +43,9 @@ function together(queues) {
   };
 }
 
-/** @param {{queues: any[], agents: any[], fresh: {state: string}}} props */
+/** @param {{queues: any[], agents: any[], fresh: Fresh}} props */
 export function Heroes({ queues, agents, fresh }) {
-  const all = together(queues);
+  const all = together(queues, fresh.until);
   const ready = agents.filter((one) => one.status === 'ready' && one.activity === 'idle').length;
   const signedIn = agents.filter((one) => one.status !== 'logged_out').length;
   const starved = all.waiting > 0 && ready === 0 ? 'action' : '';
@@ -65,9 +68,10 @@ export function Heroes({ queues, agents, fresh }) {
 
 const STATES = ['ready', 'ringing', 'talking', 'hold', 'wrap_up', 'paused', 'not_available'];
 
-/** @param {{queues: any[], fresh: {state: string}}} props */
+/** @param {{queues: any[], fresh: Fresh}} props */
 export function QueueTable({ queues, fresh }) {
-  const worstFirst = [...queues].sort((a, b) => b.waiting - a.waiting || (longest(b) ?? 0) - (longest(a) ?? 0) || a.queue.localeCompare(b.queue));
+  const worstFirst = [...queues].sort((a, b) => b.waiting - a.waiting || (longest(b, fresh.until) ?? 0) - (longest(a, fresh.until) ?? 0) || a.queue.localeCompare(b.queue));
+  const { goal } = together(queues, fresh.until);
   const cell = (/** @type {any} */ value, tone = '') =>
     html`<td class=${`number ${fresh.state === 'gone' ? '' : tone}`}>${honest(fresh, value)}${tone && fresh.state !== 'gone' ? html`<span class="unseen"> ${t(`alarm.${tone}`)}</span>` : ''}</td>`;
   return html`<section id="queues" class="panel" tabindex="-1" aria-labelledby="queues-title">
@@ -76,14 +80,14 @@ export function QueueTable({ queues, fresh }) {
       <thead><tr>
         <th scope="col">${t('fact.queue')}</th>
         ${['waiting', 'longest', 'service_level', 'answered', 'abandoned', 'asa'].map((name) => html`<th scope="col" class="number"><${FigureName} name=${name}
-          values=${{ seconds: together(queues).goal }} /></th>`)}
+          values=${{ seconds: goal }} /></th>`)}
         <th scope="col">${t('board.agents')}</th>
       </tr></thead>
       <tbody>
         ${worstFirst.map((queue) => html`<tr key=${queue.queue}>
           <th scope="row">${shown(queue.queue, 40)}</th>
           ${cell(queue.waiting, '')}
-          ${cell(duration(longest(queue)), alarm(longest(queue), 'longest'))}
+          ${cell(duration(longest(queue, fresh.until)), alarm(longest(queue, fresh.until), 'longest'))}
           ${cell(percent(queue.service_level), alarm(queue.service_level, 'level'))}
           ${cell(queue.offered ? queue.answered : NOTHING)}
           ${cell(queue.offered ? queue.abandoned : NOTHING, alarm(abandonShare(queue), 'abandoned'))}
