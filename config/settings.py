@@ -24,6 +24,8 @@ def _regex(text: str) -> str:
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+ListenPort = Annotated[int, Field(ge=0, le=65535)]
+"""0: any free port, told in the log."""
 Pattern = Annotated[str, AfterValidator(_regex)]
 
 
@@ -31,7 +33,7 @@ class ServerSettings(_Section):
     """The web pages, REST and websocket; with `tls_certificate` and `tls_key` over TLS, and cookies are then Secure."""
 
     host: str = "127.0.0.1"
-    port: Port = 8080
+    port: ListenPort = 8080
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     origins: tuple[str, ...] = ()
@@ -65,7 +67,7 @@ class FastAgiSettings(_Section):
     """Where the PBX asks for routes. FastAGI knows no password: `peers` are the networks that are heard."""
 
     host: str = "127.0.0.1"
-    port: Port = 4573
+    port: ListenPort = 4573
     peers: tuple[IPvAnyNetwork, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 

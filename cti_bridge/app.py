@@ -10,7 +10,7 @@ import re
 import secrets
 import signal
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,7 +39,7 @@ from routing.rules_holder import RulesHolder
 from screen_pop.hub import Hub
 from screen_pop.live_feed import LiveFeed
 from screen_pop.metrics import WebMetrics
-from screen_pop.server import Ports, build_app
+from screen_pop.server import Ports, build_app, web_runner
 from storage.accounts import Accounts
 from storage.database import Database
 from storage.interactions import Interactions
@@ -115,7 +115,7 @@ class Application:
             await self.database.check_schema()
 
     async def run(self) -> None:
-        """Serves until stopped. Raises StorageError (store), OSError (an address is taken), ExceptionGroup (a component failed)."""
+        """Serves until stopped. Raises StorageError, OSError (an address is taken), ExceptionGroup (a component failed)."""
         try:
             await self.prepare_store()
             await self._rules.reload()  # a wrong rules file does not keep callers from their default queues
@@ -189,9 +189,9 @@ class Application:
         return Pipeline(self._clients[pbx], tracker, self._board, calls, pbx=pbx)
 
     def _register_metrics(self, calls: CallTasks) -> None:
-        counters = {
-            "recorder": lambda: self._recorder.counters,
-            "lookup": lambda: self._lookup.counters,
+        counters: dict[str, Callable[[], Mapping[str, int]]] = {
+            "recorder": lambda: dict(self._recorder.counters.items()),
+            "lookup": lambda: dict(self._lookup.counters.items()),
             "routing": lambda: self._router.counters,
             "fastagi": lambda: self._agi.counters,
             "call_tasks": lambda: calls.counters,
@@ -215,7 +215,7 @@ class Application:
             readiness=Health(self.database.check_schema, self._recorder, self._clients, self._rules),
         )
         app = build_app(ports, self._hub, self._web_metrics, version=cti_bridge.__version__, origins=server.origins)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=BROWSER_SECONDS)
+        runner = web_runner(app, shutdown_seconds=BROWSER_SECONDS)
         await runner.setup()
         site = web.TCPSite(runner, server.host, server.port, ssl_context=_tls(server))
         try:

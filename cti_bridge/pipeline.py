@@ -114,9 +114,7 @@ class Pipeline:
                         match one:
                             case AmiEvent():
                                 self._feed(one)
-                            case Resynced(refused=refused):
-                                log.info("ami.resynced", pbx=self._pbx, refused=[name for name, _ in refused])
-                            case Connected() | PbxIdentity():
+                            case Resynced() | Connected() | PbxIdentity():
                                 pass
                 case Disconnected(at=at):
                     self._at = max(self._at, at.wall)

@@ -1,0 +1,272 @@
+"""The program: reads its arguments, calls one function, tells people in plain words what went wrong.
+
+Exit codes: 0 done, 1 failed or found something, 2 wrong settings, rules or arguments (nothing was done).
+"""
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Never
+
+import orjson
+import typer
+
+from config.load import load_settings, read_secret
+from config.settings import Settings
+from cti_bridge import logs
+from cti_bridge.ami.client import AmiClient
+from cti_bridge.app import serve
+from cti_bridge.demo import run_demo
+from cti_bridge.domain.errors import ConfigError, CtiError
+from cti_bridge.domain.user import Role
+from cti_bridge.replay import RECORD_CLASSES, event_document, record, replay_calls, replay_events
+from routing.rules_file import read_rules
+from routing.yaml_nodes import Severity
+from storage.accounts import Accounts
+from storage.database import Database
+from storage.import_accounts import import_accounts
+from storage.users import Users
+
+app = typer.Typer(
+    help="Call-centre CTI for Asterisk.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+users = typer.Typer(help="People who sign in.", no_args_is_help=True)
+imports = typer.Typer(help="Bring data in.", no_args_is_help=True)
+app.add_typer(users, name="user")
+app.add_typer(imports, name="import")
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Settings file; without it ./cti.toml, or CTI_… variables only.")
+]
+
+
+def main() -> None:
+    """Runs the program; an expected error is told in plain words, without a traceback."""
+    try:
+        app()
+    except ConfigError as error:
+        _complain(error, code=2)
+    except (CtiError, OSError) as error:
+        _complain(error, code=1)
+    except BaseExceptionGroup as group:
+        expected, others = group.split((CtiError, OSError))
+        if others is not None or expected is None:
+            raise
+        _complain("; ".join(str(error) for error in _leaves(expected)), code=1)
+
+
+@app.command()
+def run(config: ConfigOption = None) -> None:
+    """The service."""
+    settings = _settings(config)
+    logs.configure(settings.log)
+    _run(serve(settings))
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(help="Where the pages are served.")] = 8080,
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its store; made anew at each start.")] = Path("demo"),
+    callers: Annotated[float, typer.Option(help="Callers a minute.")] = 5.0,
+) -> None:
+    """Everything at once: the service, a simulated PBX with callers, sample customers, demo sign-ins."""
+    _run(run_demo(folder=folder.absolute(), port=port, say=print, rate=callers))
+
+
+@app.command()
+def check(config: ConfigOption = None) -> None:
+    """Settings and routing file: every mistake with its place and a hint."""
+    settings = _settings(config)
+    file = settings.routing.file
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        _complain(f"{file}: the routing file cannot be read: {error}", code=2)
+    result = read_rules(text)
+    for problem in result.problems:
+        print(f"{problem.severity.value}: {problem.as_problem(str(file))}", file=sys.stderr)
+    if any(problem.severity is Severity.ERROR for problem in result.problems):
+        raise typer.Exit(2)
+    print(f"Settings and {file} are sound (rules version {result.version}).")
+
+
+@app.command()
+def replay(
+    trace: Annotated[Path, typer.Argument(help="The recorded bytes (.ami).")],
+    times: Annotated[Path | None, typer.Option(help="The times of receipt (.ts).")] = None,
+    region: Annotated[str | None, typer.Option(help="How national numbers are read, as NL; without it as presented.")] = None,
+    internal: Annotated[str, typer.Option(help="Endpoints of agents' phones.")] = "^[1-9][0-9]{2,4}$",
+    events: Annotated[bool, typer.Option("--events", help="Every event instead of one line per call.")] = False,
+) -> None:
+    """A recorded AMI stream through the tracker: one JSON line per call, in order of arrival."""
+    try:
+        pattern = re.compile(internal)
+    except re.error as error:
+        _complain(f"--internal is not a regular expression: {error}", code=2)
+    if events:
+        for event in replay_events(trace, times, pbx="main", region=region, internal=pattern):
+            _print_json(event_document(event))
+    else:
+        for document in replay_calls(trace, times, pbx="main", region=region, internal=pattern):
+            _print_json(document)
+
+
+@app.command(name="record")
+def record_command(
+    output: Annotated[Path, typer.Argument(help="Where the bytes go (.ami); the times go beside it (.ts).")],
+    config: Annotated[Path, typer.Option("--config", help="Settings file.")],
+    pbx: Annotated[str | None, typer.Option(help="Name of the PBX; without it the first.")] = None,
+) -> None:
+    """Writes what the PBX sends, and when it came, until Ctrl-C. The files hold callers' numbers: mode 0600."""
+    settings = _settings(config)
+    logs.configure(settings.log)
+    chosen = next((one for one in settings.pbx if pbx in {None, one.name}), None)
+    if chosen is None:
+        _complain(f"no [[pbx]] is named {pbx}: there are {', '.join(one.name for one in settings.pbx)}", code=2)
+    if output.suffix != ".ami":
+        _complain(f"{output}: a trace's name ends in .ami", code=2)
+    client_settings, secret = chosen, read_secret(chosen).get_secret_value()
+
+    async def until_interrupted() -> None:
+        client = AmiClient(client_settings, secret, event_classes=RECORD_CLASSES)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(client.run())
+            tasks.create_task(record(client, output, output.with_suffix(".ts")))
+
+    try:
+        _run(until_interrupted())
+    except KeyboardInterrupt:
+        print(f"Recorded {output} ({output.stat().st_size} bytes).")
+
+
+@app.command()
+def migrate(config: ConfigOption = None) -> None:
+    """Brings the database's schema up to date."""
+
+    async def migrate_store() -> None:
+        database = Database(_settings(config).database.url)
+        try:
+            await database.migrate()
+        finally:
+            await database.close()
+
+    _run(migrate_store())
+    print("The schema is up to date.")
+
+
+@users.command("add")
+def add_user(
+    username: str,
+    role: Annotated[Role, typer.Option(help="agent, supervisor or admin")],
+    name: Annotated[str | None, typer.Option(help="As colleagues see it.")] = None,
+    extension: Annotated[str | None, typer.Option(help="The phone of an agent.")] = None,
+    language: Annotated[str | None, typer.Option(help="en or zh")] = None,
+    password: Annotated[str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, envvar="CTI_PASSWORD")] = "",
+    config: ConfigOption = None,
+) -> None:
+    """Adds a person who may sign in."""
+
+    async def add(store: Users) -> None:
+        await store.add(
+            username=username, name=name or username, role=role, extension=extension, language=language, password=password
+        )
+
+    _with_users(config, add)
+    print(f"Added {role.value} {username}.")
+
+
+@users.command("passwd")
+def set_password(
+    username: str,
+    password: Annotated[str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, envvar="CTI_PASSWORD")] = "",
+    config: ConfigOption = None,
+) -> None:
+    """Sets a password and ends the person's sessions."""
+
+    async def change(store: Users) -> None:
+        if not await store.set_password(username, password):
+            raise ValueError(f"there is no user {username}")
+
+    _with_users(config, change)
+    print(f"Changed the password of {username}.")
+
+
+@users.command("list")
+def list_users(config: ConfigOption = None) -> None:
+    """Who may sign in."""
+
+    async def show(store: Users) -> None:
+        for user in await store.list():
+            print(f"{user.username}\t{user.role.value}\t{user.extension or '-'}\t{user.name}")
+
+    _with_users(config, show)
+
+
+@imports.command("accounts")
+def import_accounts_command(
+    file: Annotated[Path, typer.Argument(help="CSV: name, company, tier, language, phones, emails, note.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Adds the customers of a CSV file that are not known yet; any bad row stops the whole file."""
+    settings = _settings(config)
+
+    async def bring_in() -> None:
+        database = Database(settings.database.url)
+        try:
+            await database.migrate()
+            accounts = Accounts(database, region=settings.numbers.region)
+            report = await import_accounts(database, accounts, file, dry_run=dry_run, now=datetime.now(UTC))
+        finally:
+            await database.close()
+        would = "would be added" if dry_run else "added"
+        print(f"{report.rows} rows: {report.added} {would}, {report.known} known already.")
+
+    _run(bring_in())
+
+
+def _with_users(config: Path | None, act: Callable[[Users], Coroutine[Any, Any, None]]) -> None:
+    settings = _settings(config)
+
+    async def in_store() -> None:
+        database = Database(settings.database.url)
+        try:
+            await database.migrate()
+            await act(Users(database))
+        finally:
+            await database.close()
+
+    try:
+        _run(in_store())
+    except ValueError as error:
+        _complain(error, code=2)
+
+
+def _settings(config: Path | None) -> Settings:
+    default = Path("cti.toml")
+    return load_settings(config or (default if default.exists() else None), os.environ)
+
+
+def _run(coroutine: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(coroutine)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _complain(error: object, *, code: int) -> Never:
+    print(f"cti-bridge: {error}", file=sys.stderr)
+    raise SystemExit(code)

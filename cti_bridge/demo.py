@@ -1,0 +1,147 @@
+"""The demo that `make run` starts: the real service, a PBX simulator that it talks AMI with, sample customers, sign-ins.
+
+Everything lives in one folder that is made anew at each start; nothing of it is for production.
+"""
+
+import asyncio
+import contextlib
+import random
+import secrets
+import shutil
+import signal
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+
+import uuid_utils
+from pydantic import SecretStr
+
+from config.settings import (
+    DatabaseSettings,
+    FastAgiSettings,
+    JournalSettings,
+    LogSettings,
+    NumberSettings,
+    PbxSettings,
+    RoutingSettings,
+    ServerSettings,
+    Settings,
+)
+from cti_bridge import logs
+from cti_bridge.app import Application
+from cti_bridge.domain.account import AccountId, ContactKind
+from cti_bridge.domain.call import Direction, Extension, Outcome
+from cti_bridge.domain.interaction import Interaction, InteractionId
+from cti_bridge.domain.user import Role
+from cti_bridge.simulator.customers import CUSTOMERS, Customer, PastContact
+from cti_bridge.simulator.demo_callers import demo_callers
+from cti_bridge.simulator.pbx import SimulatedPbx
+from cti_bridge.simulator.world import demo_world
+
+PASSWORD = "demo-demo"  # noqa: S105 - printed on the screen, for a database that is thrown away
+CALLERS_A_MINUTE = 5.0
+USERS = (
+    ("alice", "Alice Morgan", Role.AGENT, "1001", "en"),
+    ("wangfang", "王芳", Role.AGENT, "1002", "zh"),
+    ("sam", "Sam Rivera", Role.SUPERVISOR, None, "en"),
+    ("admin", "Admin", Role.ADMIN, None, "en"),
+)
+
+
+def demo_settings(folder: Path, *, port: int, pbx_port: int, secret: str) -> Settings:
+    return Settings(
+        server=ServerSettings(port=port),
+        database=DatabaseSettings(url=f"sqlite+aiosqlite:///{folder / 'demo.db'}"),
+        journal=JournalSettings(directory=folder / "journal"),
+        numbers=NumberSettings(region="GB"),
+        fastagi=FastAgiSettings(port=0),
+        routing=RoutingSettings(file=folder / "routing.yaml"),
+        log=LogSettings(level="warning", format="console"),
+        pbx=(PbxSettings(name="demo", port=pbx_port, username="cti", secret=SecretStr(secret)),),
+    )
+
+
+async def run_demo(*, folder: Path, port: int, say: Callable[[str], None], rate: float = CALLERS_A_MINUTE) -> None:
+    """Runs until SIGINT or SIGTERM. Raises OSError where an address is taken."""
+    await asyncio.to_thread(_make, folder)
+    secret = secrets.token_urlsafe()
+    pbx = SimulatedPbx(world=demo_world(), username="cti", secret=secret, random=random.Random(), callers=demo_callers())
+    async with pbx:
+        settings = demo_settings(folder, port=port, pbx_port=pbx.port, secret=secret)
+        logs.configure(settings.log)
+        application = Application(settings)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(number, application.stop)
+        await application.prepare_store()
+        await seed(application, now=datetime.now(UTC))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_greet(application, pbx, say, rate), name="greeting")
+            await application.run()
+    say("Stopped. Good-bye.")
+
+
+def _make(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / "routing.yaml").write_bytes((files("config") / "routing.example.yaml").read_bytes())
+
+
+async def _greet(application: Application, pbx: SimulatedPbx, say: Callable[[str], None], rate: float) -> None:
+    await application.started.wait()
+    address = f"http://127.0.0.1:{application.port}"
+    say(f"\ncti-bridge demo: {address}   (callers come by themselves; Ctrl-C stops it)\n")
+    for username, name, role, extension, _ in USERS:
+        phone = f"phone {extension}" if extension else ""
+        say(f"  {role.value:<11} {username:<9} password {PASSWORD}   {address}/{role.value:<11} {name} {phone}")
+    say("\nSign in as the agent, wait for the phone to ring, press Answer. In another window: the supervisor's board.\n")
+    pbx.start_callers(rate)
+
+
+async def seed(application: Application, *, now: datetime) -> None:
+    """Puts the demo's people, customers and their history into an empty store."""
+    for username, name, role, extension, language in USERS:
+        await application.users.add(
+            username=username, name=name, role=role, extension=extension, language=language, password=PASSWORD
+        )
+    for customer in CUSTOMERS:
+        account = await application.accounts.create(
+            name=customer.name,
+            company=customer.company,
+            tier=customer.tier,
+            language=customer.language,
+            note=customer.note,
+            contact_points=_contact_points(customer),
+            now=now - timedelta(days=400),
+        )
+        for contact in customer.history:
+            await application.interactions.add(_interaction(contact, account.account_id, now), idempotency_key=None)
+
+
+def _contact_points(customer: Customer) -> list[tuple[ContactKind, str, str | None]]:
+    points: list[tuple[ContactKind, str, str | None]] = [(ContactKind.PHONE, phone, None) for phone in customer.phones]
+    if customer.email is not None:
+        points.append((ContactKind.EMAIL, customer.email, None))
+    return points
+
+
+def _interaction(contact: PastContact, account_id: AccountId, now: datetime) -> Interaction:
+    started = now - timedelta(days=contact.days_ago)
+    return Interaction(
+        interaction_id=InteractionId(str(uuid_utils.uuid7())),
+        account_id=account_id,
+        channel=contact.channel,
+        direction=Direction.OUTBOUND if contact.outbound else Direction.INBOUND,
+        started_at=started,
+        ended_at=started + timedelta(minutes=contact.minutes) if contact.minutes else None,
+        agent=Extension(contact.agent) if contact.agent else None,
+        queue=contact.queue,
+        outcome=Outcome.ANSWERED.value if contact.agent else None,
+        subject=contact.subject,
+        disposition=contact.disposition,
+        note=contact.note,
+        call_id=None,
+        call=None,
+    )
