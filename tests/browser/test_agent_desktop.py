@@ -245,6 +245,35 @@ async def test_save_and_ready_saves_first_then_frees_the_agent(desk: Page, serve
     assert writes == [(*WRAP_UP, {"note": "done"}), ("PUT", "/agents/1001/state", {"status": "ready"})]
 
 
+async def test_records_that_cannot_be_had_are_told_and_calls_go_on(page: Page, server: PageServer) -> None:
+    async def away(_: dict[str, Any]) -> web.Response:
+        return problem(503, "store-away")
+
+    server.answers["GET", "/interactions"] = away
+    await open_live(page, server, "/agent")
+
+    await expect(page.locator(".calls .refused")).to_contain_text("The customer store is away")
+    await ring(server)
+    await expect(page.locator(".call-card h2")).to_contain_text("Wang Fang")
+
+
+async def test_a_past_call_opens_with_its_note_and_can_be_finished(page: Page, server: PageServer) -> None:
+    server.interactions = page_data.recent()
+    server.accounts = {"a-wang": page_data.account()}  # the other one is gone: merged or erased
+    server.timelines["a-wang"] = page_data.history()
+    await open_live(page, server, "/agent")
+    await expect(page.locator(".recent")).to_have_count(4)
+
+    await page.get_by_role("button", name="Wang Fang").click()
+    await expect(page.locator(".timeline li")).to_have_count(5)
+    await page.locator(".dispositions label").nth(3).click()
+
+    await server.wait_for(lambda one: ("PATCH", "/calls/main:r1/wrap-up", {"disposition": "complaint"}) in one.requests)
+    await expect(page.locator(".recent").first).to_contain_text("Complaint")
+    await page.get_by_role("button", name="Call back").click()
+    await server.wait_for(lambda one: ("POST", "/calls", {"to": "+447700900123"}) in one.requests)
+
+
 async def test_a_refused_command_is_told_in_plain_words(desk: Page, server: PageServer) -> None:
     async def cannot(_: dict[str, Any] | None) -> web.Response:
         return problem(409, "phone-cannot")

@@ -146,7 +146,7 @@ class PageServer:
                 return web.json_response({"items": self.interactions, "next": None})
             case "GET", ["accounts", account_id, "timeline"]:
                 return web.json_response({"items": self.timelines.get(account_id, []), "next": None})
-            case "GET", ["accounts", account_id]:
+            case "GET", ["accounts", account_id] if account_id in self.accounts:
                 return web.json_response(self.accounts[account_id])
             case "POST", ["accounts"]:
                 account = page_data.account(f"new-{body['name']}", body["name"], company=body.get("company"), tier=None)

@@ -33,8 +33,9 @@ export function CallList({ workplace }) {
           <span class="recent-detail">${recentDetail(past)}</span>
         </button>
       </li>`)}
-      ${desk.recent.value.length === 0 && html`<li class="empty">${t('calls.none_recent')}</li>`}
+      ${desk.recent.value.length === 0 && !desk.recordsRefused.value && html`<li class="empty">${t('calls.none_recent')}</li>`}
     </ul>
+    <p class="refused" role="status">${desk.recordsRefused.value?.words()}</p>
   </section>`;
 }
 

@@ -10,7 +10,7 @@ import { callerName, callerNumber } from '../lib/format.js';
 import { initials, shown, shownLines } from '../lib/hostile.js';
 import { t } from '../lib/locale.js';
 import { wordsOf } from '../lib/rest.js';
-import { createAccount, timelineOf } from './records.js';
+import { createAccount, loadHistory } from './records.js';
 
 /** @param {{tier: string|null|undefined}} props */
 export function Tier({ tier }) {
@@ -45,11 +45,10 @@ function Match({ card, workplace }) {
   const { desk, drafts } = workplace;
   const { account, candidates, pop, callId } = card;
   const reason = account && candidates.find((one) => one.account.account_id === account.account_id)?.reason;
-  const use = async (/** @type {any} */ chosen) => {
+  const use = (/** @type {any} */ chosen) => {
     desk.change(callId, { account: chosen, history: [] });
     drafts.of(callId).change({ account_id: chosen.account_id });
-    const { items } = await timelineOf(chosen.account_id);
-    desk.change(callId, { history: items });
+    return loadHistory(desk, callId, chosen.account_id);
   };
 
   if (account) {

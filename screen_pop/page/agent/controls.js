@@ -9,7 +9,7 @@ import { Icon } from '../lib/icons.js';
 import { t } from '../lib/locale.js';
 import { ofCall, Refusal, request } from '../lib/rest.js';
 
-/** @typedef {{what: string, busy: boolean, refusal: Refusal|null, done: boolean}} Command */
+/** @typedef {{what: string, serial: number, busy: boolean, refusal: Refusal|null, done: boolean}} Command */
 
 /** @param {{desk: ReturnType<typeof import('./desk.js').openDesk>, drafts: ReturnType<typeof import('./wrap_up.js').openDrafts>}} given */
 export function openControls({ desk, drafts }) {
@@ -18,9 +18,13 @@ export function openControls({ desk, drafts }) {
 
   /** @param {string} place @param {string} what @param {() => Promise<any>} send @returns {Promise<boolean>} */
   async function run(place, what, send) {
-    if (commands.value[place]?.busy) return false;
-    const tell = (/** @type {Partial<Command>} */ news) =>
-      (commands.value = { ...commands.value, [place]: { what, busy: false, refusal: null, done: false, ...news } });
+    const before = commands.value[place];
+    if (before?.busy && before.what === what) return false;
+    const serial = (before?.serial ?? 0) + 1;
+    const tell = (/** @type {Partial<Command>} */ news) => {
+      if ((commands.value[place]?.serial ?? 0) > serial) return; // a newer command has the word
+      commands.value = { ...commands.value, [place]: { what, serial, busy: false, refusal: null, done: false, ...news } };
+    };
     tell({ busy: true });
     try {
       await send();
@@ -83,7 +87,6 @@ export function ControlRow({ card, workplace }) {
   const { phase, callId } = card;
   const command = controls.commands.value[callId];
   const unreachable = outOfReach(card, workplace);
-  const off = Boolean(command?.busy) || unreachable;
   const talking = phase === 'talking' || phase === 'held';
   const onTransfer = (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
@@ -92,19 +95,19 @@ export function ControlRow({ card, workplace }) {
   };
   return html`<div class="controls" role="group" aria-label=${t('controls.title')}>
     ${phase === 'ringing'
-      ? html`<button type="button" class="button answer" disabled=${off} aria-keyshortcuts="Alt+A" onClick=${() => controls.answer(callId)}>
+      ? html`<button type="button" class="button answer" disabled=${unreachable} aria-keyshortcuts="Alt+A" onClick=${() => controls.answer(callId)}>
           <${Icon} name="phone" />${t('action.answer')}<kbd>Alt A</kbd></button>`
-      : html`<button type="button" class="button hold" disabled=${off || !talking} aria-keyshortcuts="Alt+H"
+      : html`<button type="button" class="button hold" disabled=${unreachable || !talking} aria-keyshortcuts="Alt+H"
           onClick=${() => (phase === 'held' ? controls.resume : controls.hold)(callId)}>
           <${Icon} name=${phase === 'held' ? 'resume' : 'hold'} />${t(phase === 'held' ? 'action.resume' : 'action.hold')}<kbd>Alt H</kbd></button>`}
-    <button type="button" class="button hang-up" disabled=${off || !(talking || phase === 'ringing')}
+    <button type="button" class="button hang-up" disabled=${unreachable || !(talking || phase === 'ringing')}
       aria-keyshortcuts=${phase === 'ringing' ? 'Alt+R' : 'Alt+U'} onClick=${() => controls.hangUp(callId)}>
       <${Icon} name="hangUp" />${t(phase === 'ringing' ? 'action.reject' : 'action.hang_up')}<kbd>${phase === 'ringing' ? 'Alt R' : 'Alt U'}</kbd></button>
     <form class="transfer" onSubmit=${onTransfer}>
       <label class="unseen" for="transfer-to">${t('transfer.to')}</label>
       <input id="transfer-to" name="to" placeholder=${t('transfer.to')} maxlength="40" autocomplete="off" inputmode="tel"
         disabled=${!talking} aria-keyshortcuts="Alt+T" />
-      <button class="button" disabled=${off || !talking}><${Icon} name="transfer" />${t('action.transfer')}</button>
+      <button class="button" disabled=${unreachable || !talking}><${Icon} name="transfer" />${t('action.transfer')}</button>
     </form>
     <p class="command-news" role="status">${commandNews(command, unreachable && phase !== 'wrap_up')}</p>
   </div>`;

@@ -29,6 +29,8 @@ export function openDesk({ extension, onRing = () => {}, onShown = () => {} }) {
   const agent = signal(/** @type {any} */ (null));
   const queues = signal(/** @type {any[]} */ ([]));
   const pbxLinks = signal(/** @type {any[]} */ ([]));
+  /** Why the store's records could not be had, null where they could. @type {import('@preact/signals').Signal<import('../lib/rest.js').Refusal|null>} */
+  const recordsRefused = signal(null);
   /** @type {Set<string>} */
   const seenPops = new Set();
   /** Whether the agent is writing on the open card: then nothing else may take its place. */
@@ -198,6 +200,8 @@ export function openDesk({ extension, onRing = () => {}, onShown = () => {} }) {
   function change(callId, changes) {
     const card = cards.value.get(callId);
     if (card) put({ ...card, ...changes });
+    const { interaction } = changes;
+    if (interaction) recent.value = recent.value.map((past) => (past.callId === callId ? { ...past, interaction } : past));
   }
 
   /** The agent is done with a call: it goes to the list of past ones. @param {string} callId */
@@ -218,7 +222,7 @@ export function openDesk({ extension, onRing = () => {}, onShown = () => {} }) {
   }
 
   return {
-    extension, cards, recent, opened, agent, queues, pbxLinks,
+    extension, cards, recent, opened, agent, queues, pbxLinks, recordsRefused,
     current: computed(() => [...cards.value.values()].filter(({ phase }) => phase !== 'past').sort((a, b) => rank(a) - rank(b))),
     card: computed(() => cards.value.get(opened.value ?? '') ?? null),
     takeWelcome, takeEvent, change, finish, openPast, remember, drop,

@@ -1,6 +1,6 @@
 /** The store's records that the desk shows: past calls and accounts. */
 
-import { request } from '../lib/rest.js';
+import { Refusal, request } from '../lib/rest.js';
 import { endingOf } from './desk.js';
 
 const RECENT = 12;
@@ -11,7 +11,21 @@ const RECENT = 12;
  * Fills the list of past calls from the store, newest first, and opens the call whose wrap-up is still on after a reload.
  * @param {Desk} desk
  */
-export async function loadRecent(desk) {
+export const loadRecent = (desk) => telling(desk, () => fillRecent(desk));
+
+/** Does something with the store's records; a refusal is told on the desk. @param {Desk} desk @param {() => Promise<void>} get */
+async function telling(desk, get) {
+  try {
+    await get();
+    desk.recordsRefused.value = null;
+  } catch (refusal) {
+    if (!(refusal instanceof Refusal)) throw refusal;
+    desk.recordsRefused.value = refusal;
+  }
+}
+
+/** @param {Desk} desk */
+async function fillRecent(desk) {
   const query = new URLSearchParams({ agent: desk.extension, channel: 'phone', limit: String(RECENT) });
   const { items } = await request('GET', `/interactions?${query}`);
   const accounts = await accountsOf(items.map((/** @type {any} */ one) => one.account_id));
@@ -38,16 +52,26 @@ export async function loadRecent(desk) {
  */
 export async function openRecord(desk, past) {
   desk.openPast(past);
-  if (!past.account || desk.cards.value.get(past.callId)?.phase !== 'past') return;
-  const { items } = await timelineOf(past.account.account_id);
-  desk.change(past.callId, { history: items });
+  if (past.account && desk.cards.value.get(past.callId)?.phase === 'past') await loadHistory(desk, past.callId, past.account.account_id);
+}
+
+/**
+ * Puts an account's contacts beside a call.
+ * @param {Desk} desk @param {string} callId @param {string} accountId
+ */
+export function loadHistory(desk, callId, accountId) {
+  return telling(desk, async () => {
+    const { items } = await timelineOf(accountId);
+    desk.change(callId, { history: items });
+  });
 }
 
 /** @param {(string|null)[]} ids @returns {Promise<Map<string, any>>} */
 async function accountsOf(ids) {
   const wanted = [...new Set(ids.filter((id) => id !== null))];
-  const found = await Promise.all(wanted.map((id) => request('GET', `/accounts/${encodeURIComponent(String(id))}`)));
-  return new Map(found.map((account) => [account.account_id, account]));
+  const found = await Promise.allSettled(wanted.map((id) => request('GET', `/accounts/${encodeURIComponent(String(id))}`)));
+  // An account that is gone (merged, erased) leaves its calls in the list, under the caller's own name
+  return new Map(found.flatMap((one) => (one.status === 'fulfilled' ? [[one.value.account_id, one.value]] : [])));
 }
 
 /** @param {string} accountId @param {string|null} cursor */
