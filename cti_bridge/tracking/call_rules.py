@@ -216,6 +216,7 @@ def bridge_enter(switch: Switch, event: AmiEvent, at: float) -> None:
         parking=event.get("BridgeType") == "parking" or event.get("BridgeCreator") == "Parking",
         conference=event.get("BridgeCreator") == "ConfBridge",
     )
+    channel.released = False
     call = channel.call
     if call is not None and channel is not call.customer and call.customer.bridge is not None:
         talk = call.talk_of(channel)

@@ -34,7 +34,7 @@ class Channel:
 
     __slots__ = (
         "bridge", "call", "consults", "created_at", "dialled", "endpoint", "exten", "hangup_at", "kind", "linkedid", "name",
-        "number", "offer", "originating", "queue", "ringing_at", "soft_hangup_at", "spying", "state", "target", "twin",
+        "number", "offer", "originating", "queue", "released", "ringing_at", "soft_hangup_at", "spying", "state", "target", "twin",
         "uid", "up_at",
     )  # fmt: skip
 
@@ -58,6 +58,7 @@ class Channel:
         self.target: Channel | None = None
         self.queue: str | None = None
         self.spying = False
+        self.released = False
         self.ringing_at: float | None = None
         self.up_at: float | None = None
         self.hangup_at: float | None = None

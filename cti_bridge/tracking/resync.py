@@ -21,14 +21,14 @@ class Resync:
         self._lost_at: float | None = None
         self._shutdown_at: float | None = None
         self._restarted = False
-        self._listed: list[AmiEvent] = []
+        self._listed: dict[str, AmiEvent] = {}
 
     def feed(self, event: AmiEvent, at: float) -> None:
         match event.name:
             case "CoreShowChannel":
-                self._listed.append(event)
+                self._listed[event.get("Uniqueid")] = event
             case "CoreShowChannelsComplete":
-                self._apply_channels(at)
+                self._apply_channels(at, items=event.get("ListItems"))
             case "QueueEntry":
                 self._waiting(event, at)
             case "Shutdown":
@@ -56,17 +56,18 @@ class Resync:
         if self._lost_at is not None and uptime.isdigit() and float(uptime) < at - self._lost_at:
             self._restarted = True
 
-    def _apply_channels(self, at: float) -> None:
-        listed, self._listed = self._listed, []
-        uids = {event.get("Uniqueid") for event in listed}
+    def _apply_channels(self, at: float, *, items: str) -> None:
+        """`items` is the PBX's own count: only a whole listing says that a channel is gone."""
+        listed, self._listed = self._listed, {}
+        whole = items == str(len(listed))
         lost_at = self._lost_at if self._lost_at is not None else at
         switch = self._switch
         for channel in switch.channels:
-            if channel.uid not in uids:
+            if whole and channel.uid not in listed:
                 self._vanished(channel, lost_at)
-        for event in listed:
+        for event in listed.values():
             self._show(event, at)
-        for event in listed:
+        for event in listed.values():
             self._reconnect(event, at, lost_at)
         self._lost_at, self._restarted = None, False
 

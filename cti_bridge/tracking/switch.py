@@ -230,7 +230,7 @@ class Switch:
             elif talk.left_at is None and not talk.consulting:
                 talk.left_at = at
         for channel in connected:
-            if channel is call.customer or channel.spying or channel.kind not in {Kind.AGENT, Kind.TRUNK}:
+            if channel is call.customer or channel.spying or channel.released or channel.kind not in {Kind.AGENT, Kind.TRUNK}:
                 continue
             if channel.kind is Kind.TRUNK and not channel.dialled:
                 continue  # another customer in the same bridge: a call of its own

@@ -87,6 +87,7 @@ def _let_go(switch: Switch, call: CallDraft, agent: Channel, customer: Channel |
     for talk in call.open_talks():
         if talk.channel is agent or talk.party == agent.endpoint:
             switch.end_talk(call, talk, at, let_go=True)
+    agent.released = True  # still in the bridge for a moment, but no party any more
     if call.held_by is agent:
         switch.stop_hold(call, at)
     if call.customer is agent and customer is not None and customer is not agent:

@@ -132,7 +132,7 @@ class PageServer:
             return await scripted(body)
         return self._answer(request, path, body)
 
-    def _answer(self, request: web.Request, path: str, body: Any) -> web.Response:  # noqa: PLR0911 - one for each path
+    def _answer(self, request: web.Request, path: str, body: Any) -> web.Response:
         match request.method, path.strip("/").split("/"):
             case "POST", ["session"] if body["password"] == "demo":
                 return web.json_response({"user": self.user, "token": "t"})
