@@ -24,6 +24,7 @@ from config.settings import (
     LogSettings,
     NumberSettings,
     PbxSettings,
+    QueueSettings,
     RoutingSettings,
     ServerSettings,
     Settings,
@@ -37,7 +38,7 @@ from cti_bridge.domain.user import Role
 from cti_bridge.simulator.customers import CUSTOMERS, Customer, PastContact
 from cti_bridge.simulator.demo_callers import demo_callers
 from cti_bridge.simulator.pbx import SimulatedPbx
-from cti_bridge.simulator.world import demo_world
+from cti_bridge.simulator.world import WRAP_UP_SECONDS, demo_world
 
 PASSWORD = "demo-demo"  # noqa: S105 - printed on the screen, for a database that is thrown away
 CALLERS_A_MINUTE = 5.0
@@ -57,6 +58,7 @@ def demo_settings(folder: Path, *, port: int, pbx_port: int, secret: str) -> Set
         numbers=NumberSettings(region="GB"),
         fastagi=FastAgiSettings(port=0),
         routing=RoutingSettings(file=folder / "routing.yaml"),
+        queues=QueueSettings(wrap_up_seconds=round(WRAP_UP_SECONDS)),
         log=LogSettings(level="warning", format="console"),
         pbx=(PbxSettings(name="demo", port=pbx_port, username="cti", secret=SecretStr(secret)),),
     )
@@ -97,6 +99,7 @@ async def _greet(application: Application, pbx: SimulatedPbx, say: Callable[[str
         phone = f"phone {extension}" if extension else ""
         say(f"  {role.value:<11} {username:<9} password {PASSWORD}   {address}/{role.value:<11} {name} {phone}")
     say("\nSign in as the agent, wait for the phone to ring, press Answer. In another window: the supervisor's board.\n")
+    pbx.ask_routes_of(application.settings.fastagi.host, application.agi_port)
     pbx.start_callers(rate)
 
 

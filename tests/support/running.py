@@ -1,4 +1,4 @@
-"""The whole service as one test object: the real Application with its store, against a PBX on a real socket, and people's browsers.
+"""The whole service as one test object: the real Application with its store, a PBX on a real socket, and people's browsers.
 
 The PBX is the simulated one (`service`), or any that speaks AMI on a port (`serving`). Nothing of the service is replaced.
 """
@@ -29,8 +29,8 @@ from config.settings import (
 from cti_bridge.ami.link import LinkState
 from cti_bridge.app import Application
 from cti_bridge.domain.account import Account, ContactKind, Tier
-from cti_bridge.domain.interaction import Channel, Interaction, InteractionId
 from cti_bridge.domain.call import Direction
+from cti_bridge.domain.interaction import Channel, Interaction, InteractionId
 from cti_bridge.domain.user import Role
 from cti_bridge.simulator.pbx import SimulatedPbx
 from cti_bridge.simulator.world import Agent, AgentNumber, Queue, QueueNumber, Strategy, World
@@ -57,7 +57,7 @@ ZOE, MUM, DAD, NOBODY = "02079460018", "02079460500", "02079460500", "0207946077
 
 
 def call_centre(*, ring_seconds: float = 60.0, longest_wait_seconds: float = 300.0) -> World:
-    """One queue that rings 1001, then 1002, then 1003, one that rings both 1001 and 1002, and a phone with a number of its own."""
+    """A queue that rings 1001, then 1002, then 1003; one that rings 1001 and 1002 at once; a phone with a number of its own."""
     return World(
         agents=tuple(Agent(extension=extension, name=f"Agent {extension}") for extension in ("1001", "1002", "1003")),
         queues=(
@@ -110,6 +110,7 @@ class Person:
             self.service.base + "/ws", protocols=("cti.v1",), headers={"Authorization": f"Bearer {self.token}"}, max_msg_size=0
         )
         screen = Screen(socket)
+        self.service.screens.append(screen)
         await screen.say({"type": "hello", "last_event_id": last_event_id})
         screen.welcome = await screen.until("welcome")
         return screen
@@ -151,6 +152,7 @@ class Service:
     http: aiohttp.ClientSession
     task: "asyncio.Task[None]"
     people: dict[str, Person] = field(default_factory=dict)
+    screens: list[Screen] = field(default_factory=list)
 
     @property
     def base(self) -> str:
@@ -298,6 +300,8 @@ async def serving(settings: Settings, *, prepare: Callable[[Application], None] 
             if not task.done():
                 yield service
         finally:
+            # A browser that reads nothing any more would hold up the service's goodbye for its time limit.
+            await asyncio.gather(*(screen.socket.close() for screen in service.screens))
             app.stop()
             await task
 
