@@ -96,6 +96,13 @@ class CallTasks:
         self._live.pop(call_id, None)
         story.task.cancel()
 
+    def _record_end(self, call_id: CallId, untold: "asyncio.Queue[CallEvent]") -> None:
+        """A failed story may have had the call's end before it."""
+        while not untold.empty():
+            event = untold.get_nowait()
+            if isinstance(event, CallEnded):
+                self._begin(call_id).events.put_nowait(event)
+
     async def _run(self, call_id: CallId, events: "asyncio.Queue[CallEvent]") -> None:
         with structlog.contextvars.bound_contextvars(call_id=call_id):
             try:
@@ -106,6 +113,7 @@ class CallTasks:
                 self.counters["failed"] += 1
                 log.exception("call.failed")
                 self._live.pop(call_id, None)
+                self._record_end(call_id, events)
 
 
 class Pipeline:

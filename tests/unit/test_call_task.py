@@ -62,12 +62,14 @@ class History:
 class Records:
     def __init__(self) -> None:
         self.put_calls: list[tuple[str, str | None]] = []
+        self.came = asyncio.Event()
         self.is_full = False
 
     def put(self, call: Call, account_id: str | None) -> "asyncio.Future[None]":
         if self.is_full:
             raise StorageError("10000 calls wait for the store already")
         self.put_calls.append((call.call_id, account_id))
+        self.came.set()
         done = asyncio.get_running_loop().create_future()
         done.set_result(None)
         return done
@@ -201,8 +203,7 @@ async def test_a_customer_who_is_found_after_the_end_comes_on_the_record():
 
     stage.tell(arrived(), offered(), ended(outcome=Outcome.ABANDONED))
     await stage.hears("pop", "call.changed", "call.ended")
-    while not stage.records.put_calls:
-        await asyncio.sleep(0)
+    await asyncio.wait_for(stage.records.came.wait(), 5)
     at_once = list(stage.records.put_calls)
     stage.customers.gate.set()
     await stage.story
