@@ -64,8 +64,9 @@ async def test_a_cut_link_in_mid_call_rings_nobody_twice_and_records_once(tmp_pa
 
         pbx.cut_clients()
         await cti.link_is(LinkState.DISCONNECTED)
-        await cti.link_is(LinkState.CONNECTED)
+        link = await cti.link_is(LinkState.CONNECTED)
 
+        assert link["counters"]["reconnects"] == 1
         live = await eventually(lambda: two_calls(sam))
         assert [call["call_id"] for call in live] == [f"main:{talking.uniqueid}", f"main:{ringing.uniqueid}"]
         pbx.phone("1002").answer()
