@@ -4,11 +4,9 @@ Everything lives in one folder that is made anew at each start; nothing of it is
 """
 
 import asyncio
-import contextlib
 import random
 import secrets
 import shutil
-import signal
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -30,7 +28,7 @@ from config.settings import (
     Settings,
 )
 from cti_bridge import logs
-from cti_bridge.app import Application
+from cti_bridge.app import Application, on_stop_signals
 from cti_bridge.domain.account import AccountId, ContactKind
 from cti_bridge.domain.call import Direction, Extension, Outcome
 from cti_bridge.domain.interaction import Interaction, InteractionId
@@ -73,10 +71,7 @@ async def run_demo(*, folder: Path, port: int, say: Callable[[str], None], rate:
         settings = demo_settings(folder, port=port, pbx_port=pbx.port, secret=secret)
         logs.configure(settings.log)
         application = Application(settings)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError):
-                loop.add_signal_handler(number, application.stop)
+        on_stop_signals(application.stop)
         await application.prepare_store()
         await seed(application, now=datetime.now(UTC))
         async with asyncio.TaskGroup() as tasks:
