@@ -23,10 +23,10 @@ async def lab(pbx: Pbx, request: pytest.FixtureRequest) -> AsyncIterator[Lab]:
 
 
 @pytest.fixture
-async def site(lab: Lab, tmp_path: Path) -> Site:
+def site(lab: Lab, store: Path, tmp_path: Path) -> Site:
     """A service set up for this PBX with the least-privilege account, not started yet."""
     site = Site(folder=tmp_path, network=lab.network)
-    await site.set_up()
+    site.set_up(store)
     return site
 
 

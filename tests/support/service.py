@@ -6,6 +6,7 @@ shows: its log, its signals, its death. Both read the same settings file.
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
@@ -16,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import orjson
 
 from config.load import load_settings
@@ -88,35 +90,38 @@ class Site:
     def config(self) -> Path:
         return self.folder / "cti.toml"
 
-    async def set_up(self) -> None:
-        """Writes the files and fills the store with `PEOPLE`."""
+    def set_up(self, store: Path) -> None:
+        """Writes the files, and takes a copy of `store` (see `fill_store`)."""
         self.config.write_text(SETTINGS.format(folder=self.folder, network=self.network, account=self.account))
         (self.folder / "secret").write_text(self.account.secret)
         (self.folder / "routing.yaml").write_text(self.rules)
-        async with self._database() as database:
-            await database.migrate()
-            users = Users(database)
-            for username, name, role, extension in PEOPLE:
-                await users.add(
-                    username=username, name=name, role=role, extension=extension, language="en", password=PASSWORD
-                )
+        shutil.copy(store, self.folder / "cti.db")
 
     async def customer(self, name: str, *phones: str, **fields: Any) -> Account:
         """Adds a customer."""
         points = tuple((ContactKind.PHONE, phone, None) for phone in phones)
         given: dict[str, Any] = {"company": None, "tier": Tier.GOLD, "language": None, "note": None} | fields
-        async with self._database() as database:
-            return await Accounts(database, region="GB").create(
-                name=name, contact_points=points, now=datetime.now(UTC), **given
+        async with _database(self.folder / "cti.db") as database:
+            return await Accounts(database, region="GB").create(name=name, contact_points=points, now=datetime.now(UTC), **given)
+
+
+async def fill_store(file: Path) -> None:
+    """Makes a store with `PEOPLE` in it: hashing passwords takes long on purpose, so once for a whole run."""
+    async with _database(file) as database:
+        await database.migrate()
+        for username, name, role, extension in PEOPLE:
+            await Users(database).add(
+                username=username, name=name, role=role, extension=extension, language="en", password=PASSWORD
             )
 
-    @asynccontextmanager
-    async def _database(self) -> AsyncIterator[Database]:
-        database = Database(f"sqlite+aiosqlite:///{self.folder}/cti.db")
-        try:
-            yield database
-        finally:
-            await database.close()
+
+@asynccontextmanager
+async def _database(file: Path) -> AsyncIterator[Database]:
+    database = Database(f"sqlite+aiosqlite:///{file}")
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -134,6 +139,12 @@ class Service:
 
     async def agent(self, extension: str) -> Person:
         return await self.person(USER_OF[extension])
+
+    async def readiness(self) -> dict[str, Any]:
+        """What /readyz says."""
+        async with aiohttp.ClientSession() as http, http.get(f"{self.base}/readyz") as response:
+            readiness: dict[str, Any] = await response.json()
+            return readiness
 
     async def connected(self) -> None:
         """Waits until the service reads and may command the PBX, and knows the PBX's present state."""
@@ -162,15 +173,14 @@ class ServiceProcess(Service):
 
     async def logged(self, event: str, *, seconds: float = 10.0, **fields: Any) -> dict[str, Any]:
         """The first line of the log with this event and these fields, awaited where it has not come yet."""
-        wanted = {"event": event, **fields}.items()
+        wanted = {"event": event, **fields}
 
         def found() -> dict[str, Any] | None:
-            return next((line for line in self.log if wanted <= {k: v for k, v in line.items() if k in dict(wanted)}.items()), None)
+            return next((line for line in self.log if all(line.get(key) == value for key, value in wanted.items())), None)
 
         async with asyncio.timeout(seconds), self._heard:
-            await self._heard.wait_for(lambda: found() is not None)
-        line = found()
-        assert line is not None
+            while (line := found()) is None:
+                await self._heard.wait()
         return line
 
     def signal(self, number: signal.Signals) -> None:
@@ -203,9 +213,7 @@ async def running_service(lab: Lab, site: Site) -> AsyncIterator[Service]:
 
 
 @asynccontextmanager
-async def service_process(
-    lab: Lab, site: Site, *, environment: Mapping[str, str] | None = None
-) -> AsyncIterator[ServiceProcess]:
+async def service_process(lab: Lab, site: Site, *, environment: Mapping[str, str] | None = None) -> AsyncIterator[ServiceProcess]:
     """The service as `cti-bridge run`; killed at the end where the test has not ended it."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "cti_bridge", "run", "--config", str(site.config),
