@@ -124,7 +124,7 @@ async def test_wrong_secret_is_told_in_plain_words_until_it_is_mended(lab: Lab, 
             )
     finally:
         secrets.write_text(right)
-        lab.pbx.stop()  # Asterisk lists a session that saw a reload for ever; the laboratory starts it anew
+        lab.pbx.command("manager reload")
 
     assert "check username and secret against [cti] in manager.conf" in refused["links"][0]["detail"]
     assert SERVICE.secret not in str(refused)
