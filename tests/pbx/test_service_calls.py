@@ -176,6 +176,7 @@ async def test_attended_transfer_is_one_call_of_the_customer(lab: Lab, service: 
     asked = await colleague.next_call()
     asked.answer()
     await consultation.answered()
+    await lab.through("1005")
     assert await agent.refer("1005", replaces=consultation) == 202
     await eva.event("call.transferred")
     customer.hang_up()

@@ -103,7 +103,7 @@ async def test_account_without_class_system_says_what_to_grant(lab: Lab, service
 
 
 async def test_agent_cannot_touch_a_colleagues_call(lab: Lab, service: Service) -> None:
-    alice, ben = await service.agent("1001"), await service.agent("1002")
+    alice, ben = await service.agent("1001"), await service.agent("1003")
     phone, carrier = await lab.phone("1001"), await lab.carrier()
 
     customer = carrier.call("8100", number=NUMBER)

@@ -46,6 +46,16 @@ class Lab:
         (channel,) = [name for name in await self.driver.channels() if name.startswith(f"PJSIP/{extension}-")]
         return channel
 
+    async def through(self, extension: str) -> None:
+        """Waits until the phone's one call is through: SIP says "answered" some milliseconds before both sides are bridged."""
+        async with asyncio.timeout(QUIET_SECONDS):
+            while True:
+                items = await self.driver.action("CoreShowChannels")
+                bridge_of = {item["Channel"]: item.get("BridgeId") for item in items if "Channel" in item}
+                (bridge,) = [bridge for name, bridge in bridge_of.items() if name.startswith(f"PJSIP/{extension}-")]
+                if bridge and list(bridge_of.values()).count(bridge) == 2:
+                    return
+
     async def value_of(self, channel: str, variable: str) -> str:
         """A channel's variable or dialplan function, as `TIMEOUT(absolute)`."""
         (answer,) = await self.driver.action("Getvar", Channel=channel, Variable=variable)

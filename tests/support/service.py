@@ -22,6 +22,7 @@ import orjson
 
 from config.load import load_settings
 from cti_bridge.app import Application
+from cti_bridge.demo import PASSWORD
 from cti_bridge.domain.account import Account, ContactKind, Tier
 from cti_bridge.domain.user import Role
 from storage.accounts import Accounts
@@ -31,11 +32,10 @@ from tests.support.cti_client import Person, sign_in, until
 from tests.support.pbx import SERVICE, AmiAccount, Network
 from tests.support.pbx_lab import Lab
 
-PASSWORD = "correct horse battery"
 PEOPLE = (
     ("alice", "Alice Morgan", Role.AGENT, "1001"),
-    ("ben", "Ben Okafor", Role.AGENT, "1002"),
-    ("wangfang", "王芳", Role.AGENT, "1003"),
+    ("wangfang", "王芳", Role.AGENT, "1002"),
+    ("ben", "Ben Okafor", Role.AGENT, "1003"),
     ("eva", "Eva Lindqvist", Role.AGENT, "1005"),
     ("sam", "Sam Rivera", Role.SUPERVISOR, None),
     ("admin", "Admin", Role.ADMIN, None),
@@ -92,10 +92,14 @@ class Site:
 
     def set_up(self, store: Path) -> None:
         """Writes the files, and takes a copy of `store` (see `fill_store`)."""
+        self.write_files()
+        shutil.copy(store, self.folder / "cti.db")
+
+    def write_files(self) -> None:
+        """Writes settings, secret and rules."""
         self.config.write_text(SETTINGS.format(folder=self.folder, network=self.network, account=self.account))
         (self.folder / "secret").write_text(self.account.secret)
         (self.folder / "routing.yaml").write_text(self.rules)
-        shutil.copy(store, self.folder / "cti.db")
 
     async def customer(self, name: str, *phones: str, **fields: Any) -> Account:
         """Adds a customer."""
