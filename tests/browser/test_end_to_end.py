@@ -3,10 +3,8 @@
 `CTI_PICTURES=docs/images` makes the pictures of the README here, in the middle of a busy little call centre.
 """
 
-import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from cti_bridge.app import Application
 from cti_bridge.demo import PASSWORD, seed
 from tests.support.pbx import Pbx
 from tests.support.pbx_lab import Lab, open_lab
+from tests.support.pictures import remember_morning, take_pictures
 from tests.support.service import Service, Site, running_service
 
 pytestmark = [pytest.mark.pbx, pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -58,7 +57,9 @@ async def service(lab: Lab, tmp_path: Path) -> AsyncIterator[Service]:
     site.write_files()
     application = Application(load_settings(site.config, {}))
     await application.prepare_store()
-    await seed(application, now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    await seed(application, now=now)
+    await remember_morning(application, now)
     await application.database.close()
     async with running_service(lab, site) as service:
         await service.connected()
@@ -73,7 +74,9 @@ async def _sign_in(page: Page, service: Service, username: str) -> None:
     await expect(page.locator(".bar")).to_be_visible()
 
 
-async def test_call_pops_is_answered_noted_and_stands_on_the_account(lab: Lab, service: Service, page: Page) -> None:
+async def test_call_pops_is_answered_noted_and_stands_on_the_account(
+    lab: Lab, service: Service, page: Page, browser: Browser
+) -> None:
     await lab.only("support", "1001")
     phone, carrier = await lab.phone("1001"), await lab.carrier()
     await page.add_init_script(SHOWN_AT)
@@ -93,6 +96,9 @@ async def test_call_pops_is_answered_noted_and_stands_on_the_account(lab: Lab, s
     await page.fill("#note", "New delivery agreed for Tuesday, before nine.")
     await page.locator(".dispositions label").first.click()
     await expect(page.locator(".saved-state")).to_have_attribute("data-state", "saved")
+    if folder := os.environ.get("CTI_PICTURES"):
+        await take_pictures(Path(folder), lab=lab, service=service, desk=page, browser=browser, carrier=carrier)
+        return
     customer.hang_up()
     await expect(page.locator("#call-phase")).not_to_have_text("Talking")
     await page.get_by_role("button", name="Save & ready").click()
