@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable, Sequence
 
 from bench import parse
+from bench.pop import measure as pop
 from bench.figures import Figure, table
 
 FIGURES: dict[str, Callable[[], Sequence[Figure]]] = {
     "parse": parse.measure,
+    "pop": pop.measure,
 }
 
 
