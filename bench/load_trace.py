@@ -38,7 +38,8 @@ def chunks(data: bytes, size: int) -> list[bytes]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedCall:
-    """One answered queue call: its own events in order. `rings`: index of the event that makes the agent's phone ring."""
+    """One answered queue call: its own events in order. `rings`: index of the event from which on it is known that this call
+    rings at the agent's phone: mostly the phone's new state, now and then the dialling that is told after it."""
 
     linkedid: bytes
     number: bytes
@@ -85,8 +86,9 @@ def _call(linkedid: bytes, blocks: list[bytes]) -> RecordedCall | None:
     answered = any(block.startswith(b"Event: AgentConnect\r\n") for block in blocks)
     if not whole or not answered or number is None or len(rings) != 1:
         return None
+    dialled = next(index for index, block in enumerate(blocks) if block.startswith(b"Event: AgentCalled\r\n"))
     return RecordedCall(
-        linkedid=linkedid, number=number[1], agent=rings[0][1], events=tuple(blocks), rings=rings[0][0]
+        linkedid=linkedid, number=number[1], agent=rings[0][1], events=tuple(blocks), rings=max(rings[0][0], dialled)
     )
 
 
