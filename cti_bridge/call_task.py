@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Protocol, assert_never
 
 import structlog
 
@@ -34,10 +34,14 @@ from cti_bridge.domain.interaction import Interaction
 from cti_bridge.lookup import DEADLINE_SECONDS, Lookup
 from screen_pop.hub import Hub
 from screen_pop.pop import HISTORY_SHOWN, build_pop, pop_id_of
-from screen_pop.ports import Interactions
 from storage.recorder import Recorder
 
 log = structlog.get_logger()
+
+
+class History(Protocol):
+    async def newest(self, account_id: AccountId, *, limit: int) -> Sequence[Interaction]:
+        """The account's newest interactions, newest first. Raises StorageError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +50,7 @@ class Desk:
 
     hub: Hub
     lookup: Lookup
-    interactions: Interactions
+    history: History
     recorder: Recorder
     decision_for: Callable[[str], RoutingDecision | None]
 
@@ -117,11 +121,11 @@ async def _recognise(desk: Desk, call: Call) -> _Recognised:
     if recognised.account_id is None:
         return recognised
     try:
-        page = await desk.interactions.timeline(recognised.account_id, cursor=None, limit=HISTORY_SHOWN)
+        history = await desk.history.newest(recognised.account_id, limit=HISTORY_SHOWN)
     except StorageError as error:
         log.warning("call.history_missing", error=str(error))
         return recognised
-    return _Recognised(lookup=result, history=page.items)
+    return _Recognised(lookup=result, history=history)
 
 
 async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:

@@ -2,17 +2,17 @@
 
 SQLite: WAL, synchronous=FULL, one writing connection that begins IMMEDIATE, so a write waits its turn at the start and
 never fails half-way; readers see the last commit and wait for nobody. Reads run in autocommit, each one statement,
-without the round trips of a transaction; SQLite's urgent ones take one step into a thread and back. Whatever goes wrong
-leaves here as `StorageError`, whose text never holds the values of a statement.
+without the round trips of a transaction. What comes with every call (urgent reads, `commit`) takes one step into a thread
+and back on SQLite. Whatever goes wrong leaves here as `StorageError`, whose text never holds the values of a statement.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -36,6 +36,8 @@ READERS, URGENT_READERS, POSTGRESQL_WRITERS = 4, 2, 4
 REPORT_LIMIT = "30s"
 """PostgreSQL ends a read that takes longer."""
 
+T = TypeVar("T")
+
 
 class Database:
     """The store behind `url` (`sqlite+aiosqlite:///FILE` or `postgresql+psycopg://…`); `close()` ends its connections."""
@@ -45,9 +47,16 @@ class Database:
         self.dialect = parsed.get_backend_name()
         if self.dialect == "sqlite" and parsed.database in {None, "", ":memory:"}:
             raise StorageError("the SQLite store needs a file: sqlite+aiosqlite:///cti.db")
+        self._turn = asyncio.Lock()
+        """Whose turn it is to write to SQLite."""
+        self._commits = _SqliteThreads(parsed, count=1, reads_only=False) if self.dialect == "sqlite" else None
         self._writer = _engine(parsed, pool_size=1 if self.dialect == "sqlite" else POSTGRESQL_WRITERS, reads_only=False)
         self._reader = _engine(parsed, pool_size=READERS, reads_only=True)
-        self._urgent: _UrgentReads = _ThreadReads(parsed) if self.dialect == "sqlite" else _PooledReads(parsed)
+        self._urgent = (
+            _SqliteThreads(parsed, count=URGENT_READERS, reads_only=True)
+            if self.dialect == "sqlite"
+            else _engine(parsed, pool_size=URGENT_READERS, reads_only=True)
+        )
 
     async def fetch(
         self, statement: Executable, parameters: dict[str, Any] | None = None, *, urgent: bool = False
@@ -56,10 +65,11 @@ class Database:
 
         A connection that died since its last use is replaced once, unseen. Raises StorageError.
         """
+        engine = self._urgent if urgent else self._reader
         with store_errors():
-            if urgent:
-                return await self._urgent.fetch(statement, parameters)
-            return await _fetch(self._reader, statement, parameters)
+            if isinstance(engine, _SqliteThreads):
+                return await engine.do(lambda connection: connection.execute(statement, parameters).all())
+            return await _fetch(engine, statement, parameters)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -67,9 +77,19 @@ class Database:
 
         An `IntegrityError` raised inside the block may be caught inside it, in a savepoint, by who knows what it means.
         """
+        async with self._turn if self._commits else nullcontext():
+            with store_errors():
+                async with self._writer.begin() as connection:
+                    yield connection
+
+    async def commit(self, work: Callable[[Connection], T]) -> T:
+        """Does `work` in a transaction, as `write`, and gives its result; on SQLite in one step of a thread. Raises StorageError."""
         with store_errors():
+            if self._commits:
+                async with self._turn:
+                    return await self._commits.do(work)
             async with self._writer.begin() as connection:
-                yield connection
+                return await connection.run_sync(work)
 
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """An INSERT that knows ON CONFLICT in this database's words."""
@@ -95,7 +115,8 @@ class Database:
 
     async def close(self) -> None:
         """Ends every connection; SQLite's threads with them."""
-        await asyncio.gather(self._urgent.close(), self._reader.dispose(), self._writer.dispose())
+        engines = (self._urgent, self._reader, self._writer, self._commits)
+        await asyncio.gather(*(engine.dispose() for engine in engines if engine))
 
 
 async def _fetch(engine: AsyncEngine, statement: Executable, parameters: dict[str, Any] | None) -> Sequence[Row[Any]]:
@@ -110,45 +131,29 @@ async def _fetch(engine: AsyncEngine, statement: Executable, parameters: dict[st
     raise died
 
 
-class _UrgentReads(Protocol):
-    async def fetch(self, statement: Executable, parameters: dict[str, Any] | None) -> Sequence[Row[Any]]: ...
-
-    async def close(self) -> None: ...
-
-
-class _PooledReads:
-    """PostgreSQL: connections that no report can take."""
-
-    def __init__(self, url: URL) -> None:
-        self._engine = _engine(url, pool_size=URGENT_READERS, reads_only=True)
-
-    async def fetch(self, statement: Executable, parameters: dict[str, Any] | None) -> Sequence[Row[Any]]:
-        return await _fetch(self._engine, statement, parameters)
-
-    async def close(self) -> None:
-        await self._engine.dispose()
-
-
-class _ThreadReads:
-    """SQLite: connection, cursor, rows and end in one step of a thread. aiosqlite goes to its thread and back for each of
-    them, and with a busy event loop every going costs a wait for the interpreter: 10 ms for what takes 0.1 (bench, pop).
+class _SqliteThreads:
+    """Connections that are used in threads of ours: a whole piece of work in one step there and back. aiosqlite goes to its
+    thread and back for each cursor, statement, row set and commit; with calls coming in, every such step waits for the
+    interpreter and keeps it from others (`python -m bench pop`).
     """
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, *, count: int, reads_only: bool) -> None:
+        options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"} if reads_only else {}
         self._engine = create_engine(
-            url.set(drivername="sqlite"), pool_size=URGENT_READERS, max_overflow=0, hide_parameters=True, isolation_level="AUTOCOMMIT"
+            url.set(drivername="sqlite"), pool_size=count, max_overflow=0, hide_parameters=True, **options
         )
-        _prepare_sqlite(self._engine, reads_only=True)
-        self._threads = ThreadPoolExecutor(URGENT_READERS, thread_name_prefix="urgent read")
+        _prepare_sqlite(self._engine, reads_only=reads_only)
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="store reads" if reads_only else "store commits")
 
-    async def fetch(self, statement: Executable, parameters: dict[str, Any] | None) -> Sequence[Row[Any]]:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, statement, parameters)
+    async def do(self, work: Callable[[Connection], T]) -> T:
+        """Begun work goes on to its end when the waiting is cancelled."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._do, work)
 
-    def _read(self, statement: Executable, parameters: dict[str, Any] | None) -> Sequence[Row[Any]]:
-        with self._engine.connect() as connection:
-            return connection.execute(statement, parameters).all()
+    def _do(self, work: Callable[[Connection], T]) -> T:
+        with self._engine.begin() as connection:
+            return work(connection)
 
-    async def close(self) -> None:
+    async def dispose(self) -> None:
         await asyncio.to_thread(self._threads.shutdown)
         self._engine.dispose()
 

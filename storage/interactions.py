@@ -6,7 +6,7 @@ Calls get here through `storage.recorder`; this file reads them, and writes what
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row, Select, or_, select, tuple_, update
+from sqlalchemy import Row, Select, bindparam, or_, select, tuple_, update
 
 from cti_bridge.domain.account import AccountId
 from cti_bridge.domain.call import CallId, Direction, Extension
@@ -18,6 +18,12 @@ from storage.paging import cursor_after, time_key_of
 from storage.schema import interaction_legs, interactions
 
 INTERACTION_COLUMNS = [column for column in interactions.c if column.name not in {"account_set_by_agent", "idempotency_key"}]
+NEWEST = (
+    select(*INTERACTION_COLUMNS)
+    .where(interactions.c.account_id == bindparam("account_id"))
+    .order_by(interactions.c.started_at.desc(), interactions.c.interaction_id.desc())
+    .limit(bindparam("limit"))
+)
 WRITABLE = frozenset({"disposition", "note", "account_id"})
 MAX_TEXT = 20_000
 
@@ -37,6 +43,11 @@ class Interactions:
     async def timeline(self, account_id: AccountId, *, cursor: str | None, limit: int) -> Page[Interaction]:
         """Newest first, flat in cost however long it is. ValueError for a cursor not ours."""
         return await self._page(select(*INTERACTION_COLUMNS).where(interactions.c.account_id == account_id), cursor, limit)
+
+    async def newest(self, account_id: AccountId, *, limit: int) -> tuple[Interaction, ...]:
+        """The timeline's beginning, while the phone rings: as urgent as the look-up itself."""
+        rows = await self._database.fetch(NEWEST, {"account_id": account_id, "limit": limit}, urgent=True)
+        return tuple(interaction_of_row(row) for row in rows)
 
     async def list(self, wanted: InteractionFilter, *, cursor: str | None, limit: int) -> Page[Interaction]:
         """Newest first; `agent` is whoever talked in it. ValueError for a cursor not ours."""
