@@ -41,7 +41,9 @@ def measure() -> list[Figure]:
 
     def against(name: str, words: str, goal: Goal | None) -> Figure:
         peer = f"{words} {median(results[name]):.2f} us/event"
-        return Figure(name=f"parse and track / {name}", ours=ours, peer=peer, ratio=ratio_of(results[name], results["ours"]), goal=goal)
+        return Figure(
+            name=f"parse and track / {name}", ours=ours, peer=peer, ratio=ratio_of(results[name], results["ours"]), goal=goal
+        )
 
     return [
         against("asterisk-ami", "its reader", Goal(at_least=3, aim=4)),

@@ -63,7 +63,10 @@ def _fill(connection: sqlite3.Connection, now: datetime) -> None:
     connection.executemany(
         "INSERT INTO accounts (account_id, name, company, tier, language, note, search_name, created_at, updated_at)"
         " VALUES (?, ?, ?, 'gold', 'en', NULL, ?, ?, ?)",
-        ((id_, f"Customer {n}", f"Company {n % 9_000}", f"customer {n} company {n % 9_000}", text, text) for n, id_ in enumerate(ids)),
+        (
+            (id_, f"Customer {n}", f"Company {n % 9_000}", f"customer {n} company {n % 9_000}", text, text)
+            for n, id_ in enumerate(ids)
+        ),
     )
     connection.executemany(
         "INSERT INTO contact_points (account_id, position, kind, value, as_given, label) VALUES (?, ?, ?, ?, ?, NULL)",

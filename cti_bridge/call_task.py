@@ -6,14 +6,14 @@ and the finished call on the customer's account. A slow look-up or store delays 
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, assert_never
+from typing import assert_never
 
 import structlog
 
-from cti_bridge.domain.account import AccountId, Found, LookupResult, NotFound, TimedOut
-from cti_bridge.domain.call import Call, Direction, Extension
+from cti_bridge.domain.account import Candidate, Found, LookupResult, NotFound, TimedOut
+from cti_bridge.domain.call import Call, Direction
 from cti_bridge.domain.call_events import (
     CallAnswered,
     CallArrived,
@@ -30,18 +30,12 @@ from cti_bridge.domain.call_events import (
 )
 from cti_bridge.domain.decision import RoutingDecision
 from cti_bridge.domain.errors import StorageError
-from cti_bridge.domain.interaction import Interaction
 from cti_bridge.lookup import DEADLINE_SECONDS, Lookup
 from screen_pop.hub import Hub
-from screen_pop.pop import HISTORY_SHOWN, build_pop, pop_id_of
+from screen_pop.pop import ScreenPop, build_pop, pop_id_of
 from storage.recorder import Recorder
 
 log = structlog.get_logger()
-
-
-class History(Protocol):
-    async def newest(self, account_id: AccountId, *, limit: int) -> Sequence[Interaction]:
-        """The account's newest interactions, newest first. Raises StorageError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,25 +44,8 @@ class Desk:
 
     hub: Hub
     lookup: Lookup
-    history: History
     recorder: Recorder
     decision_for: Callable[[str], RoutingDecision | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Recognised:
-    """Who the customer is, and what passed between us before (for one clear match)."""
-
-    lookup: LookupResult
-    history: Sequence[Interaction] = ()
-
-    @property
-    def account_id(self) -> AccountId | None:
-        match self.lookup:
-            case Found(candidates=(candidate,)):
-                return candidate.account.account_id
-            case _:
-                return None
 
 
 class _Caller:
@@ -78,7 +55,7 @@ class _Caller:
         self._desk = desk
         self._tasks = tasks
         self._number: str | None = None
-        self._task: asyncio.Task[_Recognised] | None = None
+        self._task: asyncio.Task[LookupResult] | None = None
         self._began = 0.0
 
     def look_up(self, call: Call) -> None:
@@ -92,18 +69,18 @@ class _Caller:
         self._began = time.monotonic()
         self._task = self._tasks.create_task(_recognise(self._desk, call), name="recognise")
 
-    async def within_deadline(self) -> _Recognised:
+    async def within_deadline(self) -> LookupResult:
         """What is known by the deadline, counted from the beginning of the look-up."""
         if self._task is None:
-            return _Recognised(lookup=NotFound())
+            return NotFound()
         left = max(0.0, DEADLINE_SECONDS - (time.monotonic() - self._began))
         done, _ = await asyncio.wait({self._task}, timeout=left)
-        return self._task.result() if done else _Recognised(lookup=TimedOut())
+        return self._task.result() if done else TimedOut()
 
-    async def whenever(self) -> _Recognised:
-        return await self._task if self._task is not None else _Recognised(lookup=NotFound())
+    async def whenever(self) -> LookupResult:
+        return await self._task if self._task is not None else NotFound()
 
-    def known(self) -> _Recognised | None:
+    def known(self) -> LookupResult | None:
         done = self._task is not None and self._task.done() and not self._task.cancelled()
         return self._task.result() if done and self._task is not None else None
 
@@ -112,20 +89,20 @@ class _Caller:
             self._task.cancel()
 
 
-async def _recognise(desk: Desk, call: Call) -> _Recognised:
+async def _recognise(desk: Desk, call: Call) -> LookupResult:
     number = call.presented_number if call.direction is Direction.INBOUND else call.customer_number
     result = await desk.lookup.by_number(number, untrusted=call.untrusted_caller)
     if isinstance(result, TimedOut):
         result = await desk.lookup.late(number, untrusted=call.untrusted_caller)
-    recognised = _Recognised(lookup=result)
-    if recognised.account_id is None:
-        return recognised
-    try:
-        history = await desk.history.newest(recognised.account_id, limit=HISTORY_SHOWN)
-    except StorageError as error:
-        log.warning("call.history_missing", error=str(error))
-        return recognised
-    return _Recognised(lookup=result, history=history)
+    return result
+
+
+def _clear_match(result: LookupResult | None) -> Candidate | None:
+    match result:
+        case Found(candidates=(candidate,)):
+            return candidate
+        case _:
+            return None
 
 
 async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:
@@ -139,10 +116,10 @@ async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:
                 case CallArrived(call=call) | CallChanged(call=call):
                     if call.direction is not Direction.INTERNAL:
                         caller.look_up(call)
-                case CallOffered(call=call, agent=agent, nth=nth):
+                case CallOffered(call=call):
                     if call.direction is not Direction.INTERNAL:
                         caller.look_up(call)
-                        late = await _pop(event, agent, nth, caller, desk)
+                        late = await _pop(event, caller, desk)
                         if late:
                             updates.append(tasks.create_task(_pop_later(event, caller, desk), name="pop later"))
                 case OfferEnded(call=call, agent=agent, nth=nth, why=why):
@@ -161,31 +138,35 @@ async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:
             await desk.hub.tell_call(event)
 
 
-async def _pop(event: CallOffered, agent: Extension, nth: int, caller: _Caller, desk: Desk) -> bool:
+async def _pop(event: CallOffered, caller: _Caller, desk: Desk) -> bool:
     """Shows the pop with what is known by the deadline; True where the customer is still to come."""
-    call = event.call
-    recognised = await caller.within_deadline()
-    pop = build_pop(call, agent, nth, recognised.lookup, history=recognised.history, decision=desk.decision_for(_uniqueid(call)))
-    await desk.hub.pop(pop, at=event.at)
-    return isinstance(recognised.lookup, TimedOut)
+    found = await caller.within_deadline()
+    await desk.hub.pop(_built(event, found, desk), at=event.at)
+    return isinstance(found, TimedOut)
 
 
 async def _pop_later(event: CallOffered, caller: _Caller, desk: Desk) -> None:
-    recognised = await caller.whenever()
-    if isinstance(recognised.lookup, TimedOut):
-        return
-    decision = desk.decision_for(_uniqueid(event.call))
-    pop = build_pop(event.call, event.agent, event.nth, recognised.lookup, history=recognised.history, decision=decision)
-    await desk.hub.update_pop(pop, at=event.at)
+    found = await caller.whenever()
+    if not isinstance(found, TimedOut):
+        await desk.hub.update_pop(_built(event, found, desk), at=event.at)
+
+
+def _built(event: CallOffered, found: LookupResult, desk: Desk) -> ScreenPop:
+    match = _clear_match(found)
+    history = match.history if match else ()
+    return build_pop(
+        event.call, event.agent, event.nth, found, history=history, decision=desk.decision_for(_uniqueid(event.call))
+    )
 
 
 async def _record(call: Call, caller: _Caller, desk: Desk) -> None:
     """Puts the call on the account; the canonical log line of the call comes once it is on disk."""
     began = time.monotonic()
-    recognised = caller.known()
-    if recognised is None and call.direction is not Direction.INTERNAL:
-        recognised = await caller.within_deadline()
-    account_id = recognised.account_id if recognised is not None else None
+    found = caller.known()
+    if found is None and call.direction is not Direction.INTERNAL:
+        found = await caller.within_deadline()
+    match = _clear_match(found)
+    account_id = match.account.account_id if match else None
     try:
         await desk.recorder.put(call, account_id)
     except StorageError as error:

@@ -58,18 +58,23 @@ class Database:
             else _engine(parsed, pool_size=URGENT_READERS, reads_only=True)
         )
 
-    async def fetch(
-        self, statement: Executable, parameters: dict[str, Any] | None = None, *, urgent: bool = False
-    ) -> Sequence[Row[Any]]:
-        """Every row of one reading statement; `urgent` ones (a phone rings) have connections that no report can take.
+    async def fetch(self, statement: Executable, parameters: dict[str, Any] | None = None) -> Sequence[Row[Any]]:
+        """Every row of one reading statement. Raises StorageError.
 
-        A connection that died since its last use is replaced once, unseen. Raises StorageError.
+        A connection that died since its last use is replaced once, unseen.
         """
-        engine = self._urgent if urgent else self._reader
         with store_errors():
-            if isinstance(engine, _SqliteThreads):
-                return await engine.do(lambda connection: connection.execute(statement, parameters).all())
-            return await _fetch(engine, statement, parameters)
+            return await _replacing_dead(self._reader, lambda connection: connection.execute(statement, parameters).all())
+
+    async def fetch_urgent(self, work: Callable[[Connection], T]) -> T:
+        """What `work` reads while a phone rings: on connections that no report can take, on SQLite in one step of a thread.
+
+        As `fetch` otherwise. Raises StorageError.
+        """
+        with store_errors():
+            if isinstance(self._urgent, _SqliteThreads):
+                return await self._urgent.do(work)
+            return await _replacing_dead(self._urgent, work)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -119,16 +124,18 @@ class Database:
         await asyncio.gather(*(engine.dispose() for engine in engines if engine))
 
 
-async def _fetch(engine: AsyncEngine, statement: Executable, parameters: dict[str, Any] | None) -> Sequence[Row[Any]]:
-    for _ in range(2):
-        try:
-            async with engine.connect() as connection:
-                return (await connection.execute(statement, parameters)).all()
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-            died = error
-    raise died
+async def _replacing_dead(engine: AsyncEngine, read: Callable[[Connection], T]) -> T:
+    try:
+        return await _read(engine, read)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        return await _read(engine, read)
+
+
+async def _read(engine: AsyncEngine, read: Callable[[Connection], T]) -> T:
+    async with engine.connect() as connection:
+        return await connection.run_sync(read)
 
 
 class _SqliteThreads:

@@ -6,9 +6,9 @@ Calls get here through `storage.recorder`; this file reads them, and writes what
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, bindparam, or_, select, tuple_, update
 
-from cti_bridge.domain.account import AccountId
+from cti_bridge.domain.account import HISTORY_SHOWN, AccountId
 from cti_bridge.domain.call import CallId, Direction, Extension
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.interaction import Channel, Interaction, InteractionId
@@ -22,7 +22,7 @@ NEWEST = (
     select(*INTERACTION_COLUMNS)
     .where(interactions.c.account_id == bindparam("account_id"))
     .order_by(interactions.c.started_at.desc(), interactions.c.interaction_id.desc())
-    .limit(bindparam("limit"))
+    .limit(HISTORY_SHOWN)
 )
 WRITABLE = frozenset({"disposition", "note", "account_id"})
 MAX_TEXT = 20_000
@@ -43,11 +43,6 @@ class Interactions:
     async def timeline(self, account_id: AccountId, *, cursor: str | None, limit: int) -> Page[Interaction]:
         """Newest first, flat in cost however long it is. ValueError for a cursor not ours."""
         return await self._page(select(*INTERACTION_COLUMNS).where(interactions.c.account_id == account_id), cursor, limit)
-
-    async def newest(self, account_id: AccountId, *, limit: int) -> tuple[Interaction, ...]:
-        """The timeline's beginning, while the phone rings: as urgent as the look-up itself."""
-        rows = await self._database.fetch(NEWEST, {"account_id": account_id, "limit": limit}, urgent=True)
-        return tuple(interaction_of_row(row) for row in rows)
 
     async def list(self, wanted: InteractionFilter, *, cursor: str | None, limit: int) -> Page[Interaction]:
         """Newest first; `agent` is whoever talked in it. ValueError for a cursor not ours."""
@@ -120,6 +115,12 @@ class Interactions:
         page = tuple(interaction_of_row(row) for row in rows[:limit])
         more = len(rows) > limit
         return Page(items=page, next=cursor_after(page[-1].started_at.isoformat(), page[-1].interaction_id) if more else None)
+
+
+def newest_of(connection: Connection, account_id: str) -> tuple[Interaction, ...]:
+    """The beginning of the account's timeline, as a pop shows it."""
+    rows = connection.execute(NEWEST, {"account_id": account_id}).all()
+    return tuple(interaction_of_row(row) for row in rows)
 
 
 def agents_values(changes: Mapping[str, Any]) -> dict[str, Any]:
