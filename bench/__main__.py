@@ -4,13 +4,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from bench import parse
+from bench import parse, replay
 from bench.pop import measure as pop
 from bench.figures import Figure, table
 
 FIGURES: dict[str, Callable[[], Sequence[Figure]]] = {
     "parse": parse.measure,
     "pop": pop.measure,
+    "replay": replay.measure,
 }
 
 

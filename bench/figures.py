@@ -33,6 +33,8 @@ class Goal:
         return (self.at_least is None or ratio >= self.at_least) and (self.at_most is None or ratio <= self.at_most)
 
     def __str__(self) -> str:
+        if self.at_least == self.at_most:
+            return f"= {self.at_least:g}"
         text = f">= {self.at_least:g}" if self.at_least is not None else f"<= {self.at_most:g}"
         return f"{text} (aim {self.aim:g})" if self.aim is not None else text
 

@@ -1,7 +1,6 @@
 """Real calls made into any number of new ones: other customer, other agent, ids of their own; pure.
 
-A call is written in three parts: all from its arrival to the phone's ring at once (so the look-up gains no time from a greeting
-or a wait), then the answer, then the end.
+A call is written in four parts: its arrival, its ring (from the queue to the agent's ringing phone), its answer, its end.
 """
 
 import re
@@ -19,9 +18,10 @@ _BRIDGE: Final = re.compile(rb"\b[0-9a-f]{8}(-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeCall:
-    """`ring`, `answer` and `end` are bytes for the wire; `key` is the Uniqueid that the pop's call_id ends with."""
+    """`arrival`, `ring`, `answer` and `end` are bytes for the wire; `key` is the Uniqueid that the pop's call_id ends with."""
 
     key: str
+    arrival: bytes
     ring: bytes
     answer: bytes
     end: bytes
@@ -29,16 +29,20 @@ class MadeCall:
 
 def make(recorded: RecordedCall, *, serial: int, number: str, agent: str) -> MadeCall:
     """The recorded call as number `serial` (from 1) of this run."""
-    ends = next(i for i, event in enumerate(recorded.events) if event.startswith(b"Event: HangupRequest\r\n"))
-    ring, answer, end = (
+    joins, ends = (
+        next(index for index, event in enumerate(recorded.events) if event.startswith(b"Event: %s\r\n" % name))
+        for name in (b"QueueCallerJoin", b"HangupRequest")
+    )
+    arrival, ring, answer, end = (
         _changed(part, recorded, serial=serial, number=number.encode(), agent=agent.encode())
         for part in (
-            recorded.events[: recorded.rings + 1],
+            recorded.events[:joins],
+            recorded.events[joins : recorded.rings + 1],
             recorded.events[recorded.rings + 1 : ends],
             recorded.events[ends:],
         )
     )
-    return MadeCall(key=_renumbered(recorded.linkedid, serial).decode(), ring=ring, answer=answer, end=end)
+    return MadeCall(key=_renumbered(recorded.linkedid, serial).decode(), arrival=arrival, ring=ring, answer=answer, end=end)
 
 
 def _changed(events: Sequence[bytes], recorded: RecordedCall, *, serial: int, number: bytes, agent: bytes) -> bytes:
