@@ -4,13 +4,15 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from bench import parse, replay
+from bench import lookup, parse, record, replay
 from bench.pop import measure as pop
 from bench.figures import Figure, table
 
 FIGURES: dict[str, Callable[[], Sequence[Figure]]] = {
     "parse": parse.measure,
     "pop": pop.measure,
+    "lookup": lookup.measure,
+    "record": record.measure,
     "replay": replay.measure,
 }
 
