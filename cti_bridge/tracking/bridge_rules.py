@@ -2,6 +2,7 @@
 
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.tracking.channels import UP, Bridge, Channel
+from cti_bridge.tracking.draft import CallDraft
 from cti_bridge.tracking.switch import Switch
 
 
@@ -37,7 +38,7 @@ def _count(switch: Switch, bridge: Bridge, beside: Channel, said: str, at: float
     if not said.isdigit() or int(said) <= len(bridge.members):
         return
     call = beside.owner
-    free = [c for c in switch.channels if c.bridge is None and c.state == UP and c is not beside and c.owner is call]
+    free = [c for c in switch.channels if c.bridge is None and c.left_bridge != bridge.uid and c.state == UP and c.owner is call]
     linked = [c for c in free if c.target is beside or beside.target is c]
     for candidates in (linked, free):
         if len(candidates) == 1 and call is not None:
@@ -59,37 +60,40 @@ def bridge_leave(switch: Switch, event: AmiEvent, at: float) -> None:
     channel = switch.known(event)
     if channel is None:
         return
-    if channel.bridge is None:
+    if channel.bridge is None and event.get("BridgeType") == "basic":
         came_unseen(switch, channel, event.get("BridgeUniqueid"))
     bridge = channel.bridge
     if bridge is None or bridge.uid != event.get("BridgeUniqueid"):
         return
     if event.get("BridgeType") == "basic" and len(bridge.members) == 1 and event.get("BridgeNumChannels") == "1":
         _count(switch, bridge, channel, "2", bridge.entered_at)
-    call = channel.call
-    asked = channel.hangup_at is not None or channel.soft_hangup_at is not None
-    if call is not None and call.ended_at is None and not asked:
-        talk = call.talk_of(channel)
-        if channel is call.customer:
-            together = [t for t in call.open_talks() if t.channel.bridge is not None and t.left_at is None]
-            stays = [t for t in together if t.channel.hangup_at is None and t.channel.soft_hangup_at is None]
-            call.customer_left_first = bool(together)
-            call.moved_from = [t.party for t in stays]
-        elif talk is not None and talk.consulting:
-            talk.left_at, talk.consulting = at, False
-        elif talk is not None and call.customer.bridge is not None and call.customer.hangup_at is None:
-            talk.left_first = True
-    elif call is not None and call.ended_at is None and channel is not call.customer:
-        talk = call.talk_of(channel)
-        if talk is not None and talk.consulting:
-            talk.left_at, talk.consulting = at, False
+    if channel.call is not None and channel.call.ended_at is None:
+        _parted(channel.call, channel, at)
     others = switch.channels.connected(bridge)
     switch.channels.leave(channel)
     for other in others:
         if other.call is not None and other.call.customer is other:
             switch.refresh(other.call, at)
-    if call is not None:
-        switch.refresh(call, at)
+    if channel.call is not None:
+        switch.refresh(channel.call, at)
+
+
+def _parted(call: CallDraft, channel: Channel, at: float) -> None:
+    """What a leg's leaving says: the customer was moved, a consultation is over, or an agent went first."""
+    asked = channel.hangup_at is not None or channel.soft_hangup_at is not None
+    if channel is call.customer:
+        if not asked:
+            together = [t for t in call.open_talks() if t.channel.bridge is not None and t.left_at is None]
+            stays = [t for t in together if t.channel.hangup_at is None and t.channel.soft_hangup_at is None]
+            call.moved_from = [t.party for t in stays]
+        return
+    talk = call.talk_of(channel)
+    if talk is None:
+        return
+    if talk.consulting:
+        talk.left_at, talk.consulting = at, False
+    elif not asked and call.customer.bridge is not None and call.customer.hangup_at is None:
+        talk.left_first = True
 
 
 def _refresh_all(switch: Switch, channel: Channel, at: float) -> None:

@@ -68,10 +68,19 @@ def hangup_request(switch: Switch, event: AmiEvent, at: float) -> None:
 
 
 def soft_hangup_request(switch: Switch, event: AmiEvent, at: float) -> None:
+    """The PBX wants a channel to end; its `Cause` is not a hang-up cause here, but the reason (AST_SOFTHANGUP_..., Asterisk 22)."""
     channel = switch.known(event)
-    if channel is not None and channel.soft_hangup_at is None:
-        channel.soft_hangup_at = at
-        switch.leaving.append((at, channel))
+    if channel is None or channel.soft_hangup_at is not None:
+        return
+    match event.get("Cause"):
+        case "2":
+            return  # it only goes on elsewhere in the dialplan
+        case "4" if channel.call is not None:
+            channel.call.pbx_went_down = True
+        case _:
+            pass
+    channel.soft_hangup_at = at
+    switch.leaving.append((at, channel))
 
 
 def hangup(switch: Switch, event: AmiEvent, at: float) -> None:
@@ -116,7 +125,9 @@ def gone(switch: Switch, channel: Channel, at: float, *, estimated: bool = False
     if (channel is call.customer and (call.answered or call.customer is call.starter)) or (
         channel is call.starter and not call.answered
     ):
-        switch.end(call, at, estimated=estimated)
+        # A caller who gives up during an announcement to the agent is gone long before the PBX sees to it (Asterisk 22).
+        gave_up = channel is call.customer and channel.hangup_at is not None and not call.answered
+        switch.end(call, channel.hangup_at if gave_up and channel.hangup_at is not None else at, estimated=estimated)
 
 
 def overdue(switch: Switch, at: float) -> None:
@@ -160,7 +171,7 @@ def pair(switch: Switch, event: AmiEvent, at: float) -> tuple[CallDraft, Channel
         if source is not None and source is call.customer:
             _moved(switch, call, dest, event, at)
         if dest.kind is Kind.TRUNK:
-            _dialled_trunk(switch, call, source, dest, event, at)
+            dialled_trunk(switch, call, source, dest, number_dialled(event.get("DialString")), at)
     if call is None or call.ended_at is not None:
         return None
     if dest.kind is Kind.AGENT:
@@ -209,14 +220,14 @@ def _moved(switch: Switch, call: CallDraft, dest: Channel, event: AmiEvent, at: 
     if dest.kind is Kind.AGENT:
         went_to(switch, call, dest.endpoint, at)
     elif dest.kind is Kind.TRUNK:
-        went_to_trunk(switch, call, _number_dialled(event, dest), at)
+        went_to_trunk(switch, call, number_dialled(event.get("DialString")) or dest.number, at)
     elif dest.kind is Kind.LOCAL:
         went_to(switch, call, dest.endpoint, at)
 
 
-def _dialled_trunk(switch: Switch, call: CallDraft, source: Channel | None, dest: Channel, event: AmiEvent, at: float) -> None:
-    number = _number_dialled(event, dest)
-    dest.number = number
+def dialled_trunk(switch: Switch, call: CallDraft, source: Channel | None, dest: Channel, number: str | None, at: float) -> None:
+    """An outside number is dialled: the customer of an outbound call, or somebody whom the customer is to speak with."""
+    number = dest.number = number or dest.number
     consultation = source is not None and source.consults is call
     if not consultation and not call.answered and call.direction is not Direction.INBOUND:
         # The leg to the customer of an outbound call; a second try after "busy" replaces the first.
@@ -227,13 +238,13 @@ def _dialled_trunk(switch: Switch, call: CallDraft, source: Channel | None, dest
         switch.changed(call, at)
 
 
-def _number_dialled(event: AmiEvent, dest: Channel) -> str | None:
+def number_dialled(dial_string: str) -> str | None:
     """`0698765432` of the dial string `0698765432@trunk` (PJSIP) or `trunk/0698765432` (SIP)."""
-    dialled = event.get("DialString").split("&")[0]
+    dialled = dial_string.split("&")[0]
     number, at_sign, _ = dialled.partition("@")
     if not at_sign and "/" in dialled:
         number = dialled.rpartition("/")[2]
-    return number or dest.number
+    return number or None
 
 
 def dial_begin(switch: Switch, event: AmiEvent, at: float) -> None:
@@ -278,10 +289,12 @@ def _answered_by_taker(switch: Switch, event: AmiEvent, at: float) -> None:
 
 
 def hold(switch: Switch, event: AmiEvent, at: float) -> None:
-    """A phone's hold names its music class (PJSIP moh_suggest); the hold of a DTMF or AMI consultation does not (22.10.1)."""
+    """A phone's hold, the customer's too, names its music class (PJSIP moh_suggest); that of a DTMF or AMI consultation does not
+    (22.10.1).
+    """
     channel = switch.known(event)
     call = channel.call if channel is not None else None
-    if channel is None or call is None or channel.kind is not Kind.AGENT or not event.get("MusicClass"):
+    if channel is None or call is None or not event.get("MusicClass"):
         return
     if call.talk_of(channel) is not None or (call.customer is channel and call.answered):
         switch.hold(call, channel, at)

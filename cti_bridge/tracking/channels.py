@@ -34,8 +34,8 @@ class Channel:
 
     __slots__ = (
         "bridge", "call", "cause", "consults", "created_at", "dialled", "endpoint", "exten", "hangup_at", "kind", "left_bridge",
-        "linkedid", "name", "number", "offer", "originating", "queue", "released", "ringing_at", "soft_hangup_at", "spying", "state", "target", "twin",
-        "uid", "up_at",
+        "linkedid", "name", "number", "offer", "originating", "queue", "released", "ringing_at", "soft_hangup_at", "spying",
+        "state", "target", "twin", "uid", "up_at",
     )  # fmt: skip
 
     def __init__(self, uid: str, name: str, kind: Kind, endpoint: str, at: float) -> None:

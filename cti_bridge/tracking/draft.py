@@ -115,9 +115,10 @@ class CallDraft:
     queue_exit: str | None = None
     queue_asked: str | None = None
     queue_asked_at: float = 0.0
+    dialplan_seen: bool = False
+    pbx_went_down: bool = False
     dial_status: str | None = None
     picked_up: bool = False
-    customer_left_first: bool = False
     moved_from: list[str] = field(default_factory=list)
     """Agents whom the customer was taken from without a transfer event (AMI Redirect), until it is known where to."""
     outcome: Outcome = Outcome.IN_PROGRESS

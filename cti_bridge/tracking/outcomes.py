@@ -11,8 +11,9 @@ QUEUE_EXITS = {
     "LEAVEUNAVAIL": Outcome.LEAVE_EMPTY,
     "FULL": Outcome.FAILED,
     "WITHDRAW": Outcome.FAILED,
+    "UNTOLD": Outcome.FAILED,
 }
-"""By the dialplan variable QUEUESTATUS (app_queue, Asterisk 22)."""
+"""By the dialplan variable QUEUESTATUS (app_queue, Asterisk 22); it says nothing of an exit by key or of a caller hung up by AMI."""
 
 DIAL_STATUSES = {
     "BUSY": Outcome.BUSY,
@@ -34,6 +35,8 @@ def outcome_of(call: CallDraft) -> Outcome:
     """The outcome of a call whose end was seen."""
     if call.answered:
         return Outcome.ANSWERED
+    if call.pbx_went_down:
+        return Outcome.LOST
     if call.voicemail:
         return Outcome.VOICEMAIL
     if call.direction is not Direction.INBOUND:
@@ -51,6 +54,8 @@ def outcome_of(call: CallDraft) -> Outcome:
 
 def who_hung_up(call: CallDraft, at: float) -> Party:
     """The first side that asked to end: HangupRequest comes from a device, SoftHangupRequest from the PBX (Asterisk 22)."""
+    if call.pbx_went_down:
+        return Party.SYSTEM
     customer = Party.AGENT if call.direction is Direction.INTERNAL else Party.CUSTOMER
     if not call.answered:
         if call.direction is Direction.INBOUND:
@@ -66,8 +71,6 @@ def who_hung_up(call: CallDraft, at: float) -> Party:
     # A feature code (disconnect) ends the call without any request: whoever presses it leaves the bridge first.
     if any(talk.left_first and talk.channel.soft_hangup_at is None for talk in last):
         return Party.AGENT
-    if call.customer_left_first and last:
-        return customer
     return Party.SYSTEM
 
 

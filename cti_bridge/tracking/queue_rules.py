@@ -60,7 +60,8 @@ def leave(switch: Switch, call: CallDraft, at: float) -> None:
     visit.answered = visit.answered or answered
     visit.abandoned = not visit.answered and call.customer.hangup_at is not None
     if not visit.answered and not visit.abandoned:
-        call.queue_exit = call.queue_exit or "TIMEOUT"
+        # QUEUESTATUS follows where the caller goes on in the dialplan, but only a login with class dialplan sees it.
+        call.queue_exit = call.queue_exit or ("UNTOLD" if call.dialplan_seen else "TIMEOUT")
         for offer in call.open_offers():
             switch.end_offer(call, offer, at, OfferResult.NO_ANSWER)
     switch.out.append(
@@ -87,6 +88,7 @@ def application(switch: Switch, event: AmiEvent, at: float) -> None:
     channel = switch.known(event)
     if channel is None or channel.call is None or channel.call.customer is not channel:
         return
+    channel.call.dialplan_seen = True
     if event.get("Application") == "Queue":
         channel.call.queue_asked, channel.call.queue_asked_at = event.get("AppData").split(",", 1)[0], at
     else:

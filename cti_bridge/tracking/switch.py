@@ -250,11 +250,14 @@ class Switch:
             self.changed(call, at)
 
     def _start_talk(self, call: CallDraft, channel: Channel, at: float) -> None:
+        conference = call.customer.bridge is not None and call.customer.bridge.conference
         for talk in call.open_talks():
-            if talk.left_at is not None and not talk.consulting:
+            # Whoever was moved into a conference hears its prompts first, and is no less with the customer.
+            waits = conference and talk.channel.hangup_at is None and talk.channel.soft_hangup_at is None
+            if talk.left_at is not None and not talk.consulting and not waits:
                 talk.ended_at = talk.left_at
         agent = channel.kind is Kind.AGENT
-        at = max(call.started_at, _answered_at(channel, at))
+        at = max(call.started_at, channel.created_at, _answered_at(channel, at))
         party = channel.endpoint if agent else f"external:{channel.number or channel.endpoint}"
         call.talks.append(TalkDraft(party=party, channel=channel, started_at=at))
         call.moved_from = []
@@ -281,7 +284,7 @@ class Switch:
     def hold(self, call: CallDraft, phone: Channel, at: float) -> None:
         if call.held_since is None:
             call.held_since, call.held_by, call.held = at, phone, True
-            self.out.append(CallHeld(call=call.picture(at), at=moment(at), agent=Extension(phone.endpoint)))
+            self.out.append(CallHeld(call=call.picture(at), at=moment(at), agent=_agent_of(call, phone)))
 
     def stop_hold(self, call: CallDraft, at: float) -> None:
         if call.held_since is None or call.held_by is None:
@@ -289,13 +292,20 @@ class Switch:
         phone = call.held_by
         call.hold_s += at - call.held_since
         call.held_since = call.held_by = None
-        self.out.append(CallResumed(call=call.picture(at), at=moment(at), agent=Extension(phone.endpoint)))
+        self.out.append(CallResumed(call=call.picture(at), at=moment(at), agent=_agent_of(call, phone)))
 
     def transfer(self, call: CallDraft, transfer: TransferDraft, at: float) -> None:
         call.moved_from = []
         call.transfers.append(transfer)
         picture = call.picture(at)
         self.out.append(CallTransferred(call=picture, at=moment(at), transfer=picture.transfers[-1]))
+
+
+def _agent_of(call: CallDraft, phone: Channel) -> Extension:
+    """Whose talk a phone holds: its own, or where it is the customer's, that of the first agent who has them."""
+    if phone.kind is Kind.AGENT:
+        return Extension(phone.endpoint)
+    return Extension(next(iter(call.agents_talking()), ""))
 
 
 _CONNECT_SECONDS = 0.5

@@ -50,7 +50,19 @@ def attended_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
         to = f"queue:{queue}"
         call.visits.append(VisitDraft(queue=queue, joined_at=at))
     switch.transfer(call, TransferDraft(type=kind, from_agent=agent.endpoint, to=to, at=at, open=False), at)
+    if consulting is not None:
+        _let_other_go(switch, consulting, call, at)
     switch.refresh(call, at)
+
+
+def _let_other_go(switch: Switch, leg: Channel, call: CallDraft, at: float) -> None:
+    """Where the transferer's other line was another customer's call, that customer is let go of just the same, towards this one."""
+    other = leg.call
+    if other is None or other is call or other.ended_at is not None or other.talk_of(leg) is None:
+        return
+    _let_go(switch, other, leg, None, at)
+    to = call.customer.number or call.customer.endpoint
+    switch.transfer(other, TransferDraft(type=TransferType.ATTENDED, from_agent=leg.endpoint, to=to, at=at, open=False), at)
 
 
 def _together(switch: Switch, bridge_uid: str, agent: Channel | None, customer: Channel | None) -> None:
