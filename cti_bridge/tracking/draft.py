@@ -114,9 +114,11 @@ class CallDraft:
     estimated: bool = False
     queue_exit: str | None = None
     queue_asked: str | None = None
+    queue_asked_at: float = 0.0
+    dialplan_seen: bool = False
+    pbx_went_down: bool = False
     dial_status: str | None = None
     picked_up: bool = False
-    customer_left_first: bool = False
     moved_from: list[str] = field(default_factory=list)
     """Agents whom the customer was taken from without a transfer event (AMI Redirect), until it is known where to."""
     outcome: Outcome = Outcome.IN_PROGRESS
@@ -177,7 +179,7 @@ class CallDraft:
         """The call as it stands at `now`."""
         end = self.ended_at if self.ended_at is not None else now
         answered_at = self.talks[0].started_at if self.talks else None
-        rang = sorted((o for o in self.offers if o.rang_at is not None), key=lambda o: o.rang_at or 0.0)
+        rang = _in_order(self.offers)
         hold = self.hold_s + (end - self.held_since if self.held_since is not None else 0.0)
         presented = None if is_withheld(self.presented) else self.presented
         return Call(
@@ -219,6 +221,23 @@ class CallDraft:
             + tuple((o.agent, o.channel.name) for o in rang if o.ended_at is None),
             untrusted_caller=self.untrusted,
         )
+
+
+_TOGETHER_SECONDS = 0.05
+"""Phones that are dialled together ring in the order of dialling; the answers of the network to it come in any order."""
+
+
+def _in_order(offers: list[OfferDraft]) -> list[OfferDraft]:
+    """Offers that rang, by their ring; `offers` is in the order of dialling, and decides where rings are too close to tell."""
+    out: list[OfferDraft] = []
+    for offer in offers:
+        if offer.rang_at is None:
+            continue
+        at = len(out)
+        while at > 0 and (out[at - 1].rang_at or 0.0) > offer.rang_at + _TOGETHER_SECONDS:
+            at -= 1
+        out.insert(at, offer)
+    return out
 
 
 def _unique(agents: Iterable[Extension]) -> tuple[Extension, ...]:

@@ -10,8 +10,10 @@ QUEUE_EXITS = {
     "LEAVEEMPTY": Outcome.LEAVE_EMPTY,
     "LEAVEUNAVAIL": Outcome.LEAVE_EMPTY,
     "FULL": Outcome.FAILED,
+    "WITHDRAW": Outcome.FAILED,
+    "UNTOLD": Outcome.FAILED,
 }
-"""By the dialplan variable QUEUESTATUS (app_queue, Asterisk 22)."""
+"""By the dialplan variable QUEUESTATUS (app_queue, Asterisk 22); it says nothing of an exit by key or of a caller hung up by AMI."""
 
 DIAL_STATUSES = {
     "BUSY": Outcome.BUSY,
@@ -33,10 +35,12 @@ def outcome_of(call: CallDraft) -> Outcome:
     """The outcome of a call whose end was seen."""
     if call.answered:
         return Outcome.ANSWERED
+    if call.pbx_went_down:
+        return Outcome.LOST
     if call.voicemail:
         return Outcome.VOICEMAIL
     if call.direction is not Direction.INBOUND:
-        if call.click_to_call and call.starter.offer is not None and call.starter.offer.answered_at is None:
+        if call.click_to_call and all(offer.answered_at is None for offer in call.offers):
             return Outcome.AGENT_NO_ANSWER
         return DIAL_STATUSES.get(call.dial_status or "", Outcome.NO_ANSWER)
     if call.customer.hangup_at is not None:
@@ -50,6 +54,8 @@ def outcome_of(call: CallDraft) -> Outcome:
 
 def who_hung_up(call: CallDraft, at: float) -> Party:
     """The first side that asked to end: HangupRequest comes from a device, SoftHangupRequest from the PBX (Asterisk 22)."""
+    if call.pbx_went_down:
+        return Party.SYSTEM
     customer = Party.AGENT if call.direction is Direction.INTERNAL else Party.CUSTOMER
     if not call.answered:
         if call.direction is Direction.INBOUND:
@@ -65,9 +71,13 @@ def who_hung_up(call: CallDraft, at: float) -> Party:
     # A feature code (disconnect) ends the call without any request: whoever presses it leaves the bridge first.
     if any(talk.left_first and talk.channel.soft_hangup_at is None for talk in last):
         return Party.AGENT
-    if call.customer_left_first and last:
-        return customer
     return Party.SYSTEM
+
+
+def seen_to_end(call: CallDraft) -> bool:
+    """True where somebody asked to end the call, so that what became of it is known although its Hangup was not seen."""
+    legs = [call.customer, call.starter, *(talk.channel for talk in call.talks if talk.left_at is not None and not talk.let_go)]
+    return any(leg.hangup_at is not None or leg.soft_hangup_at is not None for leg in legs)
 
 
 def _ended(talk: TalkDraft, at: float) -> float:
