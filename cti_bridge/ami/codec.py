@@ -55,12 +55,13 @@ class AmiCodec:
         for block in blocks:
             # The hot loop: nine events in ten end here or in the line below it.
             if block[:7] == b"Event: " and not self._head:
-                shape = shapes.get(block[7 : block.find(b"\r\n", 7)])
+                name = block[7 : block.find(b"\r\n", 7)]
+                shape = shapes.get(name)
                 if shape is None:
-                    if b"\r\nActionID: " not in block[:400]:
+                    if name not in LISTED:
                         skipped += 1
                         continue
-                elif shape.only_with and not any(mark in block for mark in shape.only_with):
+                elif shape.only_with and shape.only_with[0] not in block and shape.only_with[-1] not in block:
                     skipped += 1
                     continue
                 elif shape.strict.match(block):
