@@ -34,11 +34,15 @@ class AmiEvent:
         needle = _NEEDLES.get(key) or _needle(key)
         start = block.find(needle)
         if start < 0:
-            return ""
+            return self._without_blank(key)
         start += len(needle)
         end = block.find(b"\r\n", start)
-        value = block[start:] if end < 0 else block[start:end]
-        return value.decode("utf-8", "replace").strip(" ")
+        return (block[start:] if end < 0 else block[start:end]).decode("utf-8", "replace")
+
+    def _without_blank(self, key: str) -> str:
+        """The rare header that has no blank behind its colon, or is not there at all."""
+        _, found, rest = self.block.partition(b"\r\n" + key.encode() + b":")
+        return rest.partition(b"\r\n")[0].decode("utf-8", "replace").strip(" ") if found else ""
 
     def number(self, key: str) -> str:
         """A number header: `get`, with the line breaks of a tampered event given back."""
@@ -69,7 +73,7 @@ _NEEDLES: dict[str, bytes] = {}
 
 
 def _needle(key: str) -> bytes:
-    needle = _NEEDLES[key] = b"\r\n" + key.encode() + b":"
+    needle = _NEEDLES[key] = b"\r\n" + key.encode() + b": "
     return needle
 
 

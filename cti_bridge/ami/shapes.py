@@ -58,7 +58,7 @@ class Part:
         )
 
     def pattern(self, *, last: bool) -> bytes:
-        """Without DOTALL `.` stops at a line feed, so each header is one line; the last one of a block has no line end any more."""
+        """Without DOTALL `.` stops at a line feed: a header is one line; the last one of a block has no line end any more."""
         text = b"".join(
             rb"(?:%s.*\r\n)*" % re.escape(step.key) if step.any_number else rb"%s.*\r\n" % re.escape(step.key)
             for step in self.steps()

@@ -9,6 +9,7 @@ WITHHELD = frozenset({"", "anonymous", "unavailable", "unknown", "<unknown>", "r
 """What PBXs and carriers write where a caller showed no number; compared in lower case."""
 
 
+@lru_cache(maxsize=4096)
 def is_withheld(presented: str | None) -> bool:
     """True where no number was shown; such a caller matches nobody."""
     return presented is None or presented.strip().lower() in WITHHELD
