@@ -123,7 +123,7 @@ class AmiCodec:
                 return [event]
             return self._suspect(block, listed)
         shape = SHAPES.get(name)
-        if shape is None:
+        if shape is None or (shape.only_with and not any(mark in block for mark in shape.only_with)):
             self.counters["skipped"] += 1
             return []
         if shape.strict.match(block):

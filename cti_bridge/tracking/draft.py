@@ -119,6 +119,7 @@ class CallDraft:
     estimated: bool = False
     queue_exit: str | None = None
     queue_asked: str | None = None
+    queue_asked_at: float = 0.0
     dial_status: str | None = None
     picked_up: bool = False
     customer_left_first: bool = False
@@ -182,10 +183,7 @@ class CallDraft:
     def picture(self, now: float) -> Call:
         """The call as it stands at `now`. Made several times a call: one pass over each part, and what is over is kept."""
         end = self.ended_at if self.ended_at is not None else now
-        rang = self.offers
-        if rang:
-            rang = [offer for offer in rang if offer.rang_at is not None]
-            rang.sort(key=_rang_at)
+        rang = _in_order(self.offers) if self.offers else []
         offered: dict[Extension, None] = {}
         missed: dict[Extension, None] = {}
         answered: dict[Extension, None] = {}
@@ -244,8 +242,21 @@ def _transfer(transfer: TransferDraft) -> Transfer:
     return Transfer(type=transfer.type, from_agent=transfer.from_agent, to=transfer.to, at=moment(transfer.at))
 
 
-def _rang_at(offer: OfferDraft) -> float:
-    return offer.rang_at or 0.0
+_TOGETHER_SECONDS = 0.05
+"""Phones that are dialled together ring in the order of dialling; the answers of the network to it come in any order."""
+
+
+def _in_order(offers: list[OfferDraft]) -> list[OfferDraft]:
+    """Offers that rang, by their ring; `offers` is in the order of dialling, and decides where rings are too close to tell."""
+    out: list[OfferDraft] = []
+    for offer in offers:
+        if offer.rang_at is None:
+            continue
+        at = len(out)
+        while at > 0 and (out[at - 1].rang_at or 0.0) > offer.rang_at + _TOGETHER_SECONDS:
+            at -= 1
+        out.insert(at, offer)
+    return out
 
 
 def _offer(offer: OfferDraft) -> Offer:

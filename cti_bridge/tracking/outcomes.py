@@ -10,6 +10,7 @@ QUEUE_EXITS = {
     "LEAVEEMPTY": Outcome.LEAVE_EMPTY,
     "LEAVEUNAVAIL": Outcome.LEAVE_EMPTY,
     "FULL": Outcome.FAILED,
+    "WITHDRAW": Outcome.FAILED,
 }
 """By the dialplan variable QUEUESTATUS (app_queue, Asterisk 22)."""
 
@@ -36,7 +37,7 @@ def outcome_of(call: CallDraft) -> Outcome:
     if call.voicemail:
         return Outcome.VOICEMAIL
     if call.direction is not Direction.INBOUND:
-        if call.click_to_call and call.starter.offer is not None and call.starter.offer.answered_at is None:
+        if call.click_to_call and all(offer.answered_at is None for offer in call.offers):
             return Outcome.AGENT_NO_ANSWER
         return DIAL_STATUSES.get(call.dial_status or "", Outcome.NO_ANSWER)
     if call.customer.hangup_at is not None:
@@ -68,6 +69,12 @@ def who_hung_up(call: CallDraft, at: float) -> Party:
     if call.customer_left_first and last:
         return customer
     return Party.SYSTEM
+
+
+def seen_to_end(call: CallDraft) -> bool:
+    """True where somebody asked to end the call, so that what became of it is known although its Hangup was not seen."""
+    legs = [call.customer, call.starter, *(talk.channel for talk in call.talks if talk.left_at is not None and not talk.let_go)]
+    return any(leg.hangup_at is not None or leg.soft_hangup_at is not None for leg in legs)
 
 
 def _ended(talk: TalkDraft, at: float) -> float:

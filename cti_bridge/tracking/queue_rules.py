@@ -3,7 +3,7 @@
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import OfferResult
 from cti_bridge.domain.call_events import CallLeftQueue, CallQueued
-from cti_bridge.tracking.call_rules import pair, voicemail
+from cti_bridge.tracking.call_rules import pair, refusal, voicemail
 from cti_bridge.tracking.channels import Kind
 from cti_bridge.tracking.draft import CallDraft, VisitDraft, moment
 from cti_bridge.tracking.switch import Switch
@@ -32,7 +32,7 @@ def join(switch: Switch, call: CallDraft, queue: str, at: float) -> None:
         return
     leave(switch, call, at)
     went_to_queue(switch, call, queue, at)
-    call.queue_exit = None
+    call.queue_exit = call.queue_asked = None
     call.visits.append(VisitDraft(queue=queue, joined_at=at))
     switch.out.append(CallQueued(call=call.picture(at), at=moment(at), queue=queue))
 
@@ -43,8 +43,12 @@ def left(switch: Switch, event: AmiEvent, at: float) -> None:
     """
     channel = switch.known(event)
     call = channel.owner if channel is not None else None
-    if call is not None and channel is not None and channel.consults is not call:
-        leave(switch, call, at)
+    if call is None or channel is None or channel.consults is call or call.ended_at is not None:
+        return
+    queue = event.get("Queue")
+    if call.queue is None and call.queue_asked == queue:
+        join(switch, call, queue, call.queue_asked_at)  # its QueueCallerJoin was missed
+    leave(switch, call, at)
 
 
 def leave(switch: Switch, call: CallDraft, at: float) -> None:
@@ -84,13 +88,22 @@ def application(switch: Switch, event: AmiEvent, at: float) -> None:
     if channel is None or channel.call is None or channel.call.customer is not channel:
         return
     if event.get("Application") == "Queue":
-        channel.call.queue_asked = event.get("AppData").split(",", 1)[0]
+        channel.call.queue_asked, channel.call.queue_asked_at = event.get("AppData").split(",", 1)[0], at
     else:
         voicemail(switch, event, at)
 
 
 def member_called(switch: Switch, event: AmiEvent, at: float) -> None:
+    _waits(switch, event, at)
     pair(switch, event, at)
+
+
+def _waits(switch: Switch, event: AmiEvent, at: float) -> None:
+    """A member is called for a caller who waits in the queue, whether or not the caller was seen to join it."""
+    channel = switch.known(event)
+    call = channel.owner if channel is not None else None
+    if call is not None and call.ended_at is None and call.customer is channel and call.queue is None:
+        join(switch, call, event.get("Queue"), call.queue_asked_at if call.queue_asked is not None else at)
 
 
 def member_connected(switch: Switch, event: AmiEvent, at: float) -> None:
@@ -99,9 +112,11 @@ def member_connected(switch: Switch, event: AmiEvent, at: float) -> None:
     call = channel.call if channel is not None else None
     if call is not None and call.visits and channel is not None and channel.kind is not Kind.LOCAL:
         call.visits[-1].answered = True
+        if call.queue == event.get("Queue"):
+            leave(switch, call, at)  # its QueueCallerLeave was missed
 
 
 def member_did_not_answer(switch: Switch, event: AmiEvent, at: float) -> None:
     found = pair(switch, event, at)
     if found is not None and found[1].offer is not None:
-        switch.end_offer(found[0], found[1].offer, at, OfferResult.NO_ANSWER)
+        switch.end_offer(found[0], found[1].offer, at, refusal(found[1]) or OfferResult.NO_ANSWER)

@@ -5,9 +5,9 @@ an answer that was not seen is dated to the moment the link was lost, an unseen 
 """
 
 from cti_bridge.ami.messages import AmiEvent
-from cti_bridge.domain.call import Party
 from cti_bridge.tracking import call_rules, queue_rules
 from cti_bridge.tracking.channels import RINGING, UP, Channel, Kind
+from cti_bridge.tracking.outcomes import seen_to_end
 from cti_bridge.tracking.switch import Switch
 
 _SHUTDOWN_SECONDS = 30.0
@@ -48,7 +48,8 @@ class Resync:
         """Closes every open call: its end was not seen."""
         when = self._lost_at if self._lost_at is not None else at
         for call in list(self._switch.calls.values()):
-            self._switch.end(call, when, estimated=True, by=Party.SYSTEM if self._lost_at is not None else None)
+            crashed = self._restarted or (self._lost_at is not None and not seen_to_end(call))
+            self._switch.end(call, when, estimated=True, crashed=crashed)
 
     def _booted(self, event: AmiEvent, at: float) -> None:
         """A hint only (a caller can forge so short an event): used where the channels of before are gone as well."""
@@ -74,7 +75,7 @@ class Resync:
     def _vanished(self, channel: Channel, lost_at: float) -> None:
         call = channel.call
         if call is not None and call.ended_at is None and (channel is call.customer or channel is call.starter):
-            self._switch.end(call, lost_at, estimated=True, by=Party.SYSTEM if self._restarted else None)
+            self._switch.end(call, lost_at, estimated=True, crashed=self._restarted)
         call_rules.gone(self._switch, channel, lost_at, estimated=True)
 
     def _show(self, event: AmiEvent, at: float) -> None:
@@ -113,7 +114,7 @@ class Resync:
             if channel.call is not None:
                 switch.refresh(channel.call, lost_at)
             return
-        switch.channels.enter(channel, bridge, parking=event.get("Application") == "Park", conference=False)
+        switch.channels.enter(channel, bridge, at, parking=event.get("Application") == "Park", conference=False)
         call = channel.call
         if call is None or call.ended_at is not None:
             return

@@ -5,6 +5,7 @@ so that each call event is emitted in one place.
 """
 
 import re
+from collections import deque
 
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import CallId, Direction, Extension, OfferResult, Outcome, Party
@@ -25,7 +26,7 @@ from cti_bridge.domain.call_events import (
 )
 from cti_bridge.tracking.channels import RING, UP, Channel, Channels, Kind
 from cti_bridge.tracking.draft import MISSED, CallDraft, OfferDraft, TalkDraft, TransferDraft, moment
-from cti_bridge.tracking.outcomes import outcome_of, who_hung_up
+from cti_bridge.tracking.outcomes import outcome_of, seen_to_end, who_hung_up
 
 UNKNOWN = frozenset({"", "<unknown>"})
 
@@ -39,6 +40,8 @@ class Switch:
         self.channels = Channels(internal)
         self.calls: dict[CallId, CallDraft] = {}
         self.out: list[TrackerEvent] = []
+        self.leaving: deque[tuple[float, Channel]] = deque()
+        """Channels that asked to hang up, oldest first, until call_rules.overdue has looked after them."""
         self._by_linkedid: dict[str, CallDraft] = {}
 
     # --- channels
@@ -138,27 +141,30 @@ class Switch:
             if other is not caller and call is not None and call.ended_at is None:
                 if call.talk_of(other) is not None or (call.customer is other and call.answered):
                     return call
+                if other.bridge is not None and other.offer is not None and other.offer.answered_at is not None:
+                    return call  # answered, though the customer was not seen to enter the bridge
         return None
 
     def changed(self, call: CallDraft, at: float) -> None:
         self.out.append(CallChanged(call=call.picture(at), at=moment(at)))
 
-    def end(self, call: CallDraft, at: float, *, estimated: bool = False, by: Party | None = None) -> None:
-        """The contact is over: closes what is open and says so."""
+    def end(self, call: CallDraft, at: float, *, estimated: bool = False, crashed: bool = False) -> None:
+        """The contact is over: closes what is open and says so. `estimated`: its Hangup was not seen; `crashed`: nor will it be,
+        as the PBX itself went down.
+        """
         if call.ended_at is not None:
             return
         for offer in call.open_offers():
             self.end_offer(call, offer, at, OfferResult.CALLER_GONE)
         self.stop_hold(call, at)
-        if not estimated:
-            by = who_hung_up(call, at)
+        lost = estimated and (crashed or not seen_to_end(call))
         for talk in call.open_talks():
             talk.ended_at = talk.left_at if talk.left_at is not None else at
         if call.visits and call.visits[-1].left_at is None:
             call.visits[-1].left_at = at
-        call.hung_up_by = by
+        call.hung_up_by = (Party.SYSTEM if crashed else None) if lost else who_hung_up(call, at)
         call.estimated = call.estimated or estimated
-        call.outcome = Outcome.LOST if estimated and not call.answered else outcome_of(call)
+        call.outcome = Outcome.LOST if lost and not call.answered else outcome_of(call)
         call.ended_at = at
         self.calls.pop(call.call_id, None)
         for linkedid in (call.starter.linkedid, call.starter.uid):
@@ -179,6 +185,9 @@ class Switch:
 
     def ring(self, call: CallDraft, offer: OfferDraft, rang_at: float, at: float) -> None:
         if offer.rang_at is not None or call.ended_at is not None:
+            return
+        if offer.ended_at is not None:  # told late: nobody is to be shown a ring that is over
+            offer.rang_at = min(rang_at, offer.ended_at)
             return
         offer.rang_at = rang_at
         offer.nth = sum(1 for other in call.offers if other.agent == offer.agent and other.rang_at is not None)
