@@ -24,6 +24,8 @@ def to_e164(presented: str, region: str | None) -> str | None:
     text = unicodedata.normalize("NFKC", presented).strip()
     if not text or len(text) > 40 or any(not (c.isdigit() or c in "+ ()-./\u00a0") for c in text):
         return None
+    if region is None and text[0] != "+":
+        return None
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
