@@ -68,9 +68,13 @@ class _Recognised:
 
 
 class _Caller:
-    """The look-up of this call's customer: begun at the call's arrival, so that it is done when the phone rings."""
+    """The look-up of this call's customer: begun at the call's arrival, so that it is done when the phone rings.
+
+    `call` is the call as it stands now.
+    """
 
     def __init__(self, desk: Desk, tasks: asyncio.TaskGroup) -> None:
+        self.call: Call | None = None
         self._desk = desk
         self._tasks = tasks
         self._number: str | None = None
@@ -98,10 +102,6 @@ class _Caller:
 
     async def whenever(self) -> _Recognised:
         return await self._task if self._task is not None else _Recognised(lookup=NotFound())
-
-    def known(self) -> _Recognised | None:
-        done = self._task is not None and self._task.done() and not self._task.cancelled()
-        return self._task.result() if done and self._task is not None else None
 
     def stop(self) -> None:
         if self._task is not None:
@@ -131,6 +131,7 @@ async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:
         updates: list[asyncio.Task[None]] = []
         while True:
             event = await events.get()
+            caller.call = event.call
             match event:
                 case CallArrived(call=call) | CallChanged(call=call):
                     if call.direction is not Direction.INTERNAL:
@@ -145,9 +146,11 @@ async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:
                     await desk.hub.withdraw_pop(agent, pop_id_of(call, agent, nth), call.call_id, why, at=event.at)
                 case CallQueued() | CallLeftQueue() | CallAnswered() | CallHeld() | CallResumed() | CallTransferred():
                     pass
-                case CallEnded():
+                case CallEnded(call=call):
+                    if call.direction is not Direction.INTERNAL:
+                        caller.look_up(call)
                     await desk.hub.tell_call(event)
-                    await _record(event.call, caller, desk)
+                    await _record(call, caller, desk)
                     caller.stop()
                     for update in updates:
                         update.cancel()
@@ -170,20 +173,26 @@ async def _pop_later(event: CallOffered, caller: _Caller, desk: Desk) -> None:
     recognised = await caller.whenever()
     if isinstance(recognised.lookup, TimedOut):
         return
-    decision = desk.decision_for(_uniqueid(event.call))
-    pop = build_pop(event.call, event.agent, event.nth, recognised.lookup, history=recognised.history, decision=decision)
+    call = caller.call or event.call  # it may have been answered meanwhile
+    decision = desk.decision_for(_uniqueid(call))
+    pop = build_pop(call, event.agent, event.nth, recognised.lookup, history=recognised.history, decision=decision)
     await desk.hub.update_pop(pop, at=event.at)
 
 
 async def _record(call: Call, caller: _Caller, desk: Desk) -> None:
-    """Puts the call on the account; the canonical log line of the call comes once it is on disk."""
+    """Puts the call on the account; the canonical log line of the call comes once it is on disk.
+
+    A customer who is found too late is added to the record: it does not wait for the look-up, so that a stop loses no call.
+    """
     began = time.monotonic()
-    recognised = caller.known()
-    if recognised is None and call.direction is not Direction.INTERNAL:
-        recognised = await caller.within_deadline()
-    account_id = recognised.account_id if recognised is not None else None
+    recognised = await caller.within_deadline()
+    account_id = recognised.account_id
     try:
         await desk.recorder.put(call, account_id)
+        if isinstance(recognised.lookup, TimedOut):
+            account_id = (await caller.whenever()).account_id
+            if account_id is not None:
+                await desk.recorder.put(call, account_id)
     except StorageError as error:
         log.error("call.not_recorded", call_id=call.call_id, error=str(error))
         return
