@@ -12,7 +12,7 @@ from typing import assert_never
 
 import structlog
 
-from cti_bridge.domain.account import Candidate, Found, LookupResult, NotFound, TimedOut
+from cti_bridge.domain.account import AccountId, Candidate, Found, LookupResult, NotFound, TimedOut
 from cti_bridge.domain.call import Call, Direction
 from cti_bridge.domain.call_events import (
     CallAnswered,
@@ -49,9 +49,13 @@ class Desk:
 
 
 class _Caller:
-    """The look-up of this call's customer: begun at the call's arrival, so that it is done when the phone rings."""
+    """The look-up of this call's customer: begun at the call's arrival, so that it is done when the phone rings.
+
+    `call` is the call as it stands now.
+    """
 
     def __init__(self, desk: Desk, tasks: asyncio.TaskGroup) -> None:
+        self.call: Call | None = None
         self._desk = desk
         self._tasks = tasks
         self._number: str | None = None
@@ -80,10 +84,6 @@ class _Caller:
     async def whenever(self) -> LookupResult:
         return await self._task if self._task is not None else NotFound()
 
-    def known(self) -> LookupResult | None:
-        done = self._task is not None and self._task.done() and not self._task.cancelled()
-        return self._task.result() if done and self._task is not None else None
-
     def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
@@ -97,12 +97,17 @@ async def _recognise(desk: Desk, call: Call) -> LookupResult:
     return result
 
 
-def _clear_match(result: LookupResult | None) -> Candidate | None:
+def _clear_match(result: LookupResult) -> Candidate | None:
     match result:
         case Found(candidates=(candidate,)):
             return candidate
         case _:
             return None
+
+
+def _account_of(result: LookupResult) -> AccountId | None:
+    match = _clear_match(result)
+    return match.account.account_id if match else None
 
 
 async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:
@@ -112,6 +117,7 @@ async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:
         updates: list[asyncio.Task[None]] = []
         while True:
             event = await events.get()
+            caller.call = event.call
             match event:
                 case CallArrived(call=call) | CallChanged(call=call):
                     if call.direction is not Direction.INTERNAL:
@@ -126,9 +132,11 @@ async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:
                     await desk.hub.withdraw_pop(agent, pop_id_of(call, agent, nth), call.call_id, why, at=event.at)
                 case CallQueued() | CallLeftQueue() | CallAnswered() | CallHeld() | CallResumed() | CallTransferred():
                     pass
-                case CallEnded():
+                case CallEnded(call=call):
+                    if call.direction is not Direction.INTERNAL:
+                        caller.look_up(call)
                     await desk.hub.tell_call(event)
-                    await _record(event.call, caller, desk)
+                    await _record(call, caller, desk)
                     caller.stop()
                     for update in updates:
                         update.cancel()
@@ -141,34 +149,37 @@ async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:
 async def _pop(event: CallOffered, caller: _Caller, desk: Desk) -> bool:
     """Shows the pop with what is known by the deadline; True where the customer is still to come."""
     found = await caller.within_deadline()
-    await desk.hub.pop(_built(event, found, desk), at=event.at)
+    await desk.hub.pop(_built(event.call, event, found, desk), at=event.at)
     return isinstance(found, TimedOut)
 
 
 async def _pop_later(event: CallOffered, caller: _Caller, desk: Desk) -> None:
     found = await caller.whenever()
     if not isinstance(found, TimedOut):
-        await desk.hub.update_pop(_built(event, found, desk), at=event.at)
+        call = caller.call or event.call  # it may have been answered meanwhile
+        await desk.hub.update_pop(_built(call, event, found, desk), at=event.at)
 
 
-def _built(event: CallOffered, found: LookupResult, desk: Desk) -> ScreenPop:
+def _built(call: Call, event: CallOffered, found: LookupResult, desk: Desk) -> ScreenPop:
     match = _clear_match(found)
     history = match.history if match else ()
-    return build_pop(
-        event.call, event.agent, event.nth, found, history=history, decision=desk.decision_for(_uniqueid(event.call))
-    )
+    return build_pop(call, event.agent, event.nth, found, history=history, decision=desk.decision_for(_uniqueid(call)))
 
 
 async def _record(call: Call, caller: _Caller, desk: Desk) -> None:
-    """Puts the call on the account; the canonical log line of the call comes once it is on disk."""
+    """Puts the call on the account; the canonical log line of the call comes once it is on disk.
+
+    A customer who is found too late is added to the record: it does not wait for the look-up, so that a stop loses no call.
+    """
     began = time.monotonic()
-    found = caller.known()
-    if found is None and call.direction is not Direction.INTERNAL:
-        found = await caller.within_deadline()
-    match = _clear_match(found)
-    account_id = match.account.account_id if match else None
+    found = await caller.within_deadline()
     try:
+        account_id = _account_of(found)
         await desk.recorder.put(call, account_id)
+        if isinstance(found, TimedOut):
+            account_id = _account_of(await caller.whenever())
+            if account_id is not None:
+                await desk.recorder.put(call, account_id)
     except StorageError as error:
         log.error("call.not_recorded", call_id=call.call_id, error=str(error))
         return
