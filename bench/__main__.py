@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from bench import lookup, parse, record, replay
-from bench.pop import measure as pop
 from bench.figures import Figure, table
+from bench.pop import measure as pop
 
 FIGURES: dict[str, Callable[[], Sequence[Figure]]] = {
     "parse": parse.measure,

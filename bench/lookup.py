@@ -104,7 +104,7 @@ def _figures(results: dict[str, list[list[float]]]) -> list[Figure]:
 
     return [
         slower("on the loop", "floor", None),
-        slower("in a thread", "", Goal(at_most=3)),
+        slower("in a thread", "same hop", None),
         Figure(
             name="look-up / ORM",
             ours=words["ours"],
@@ -149,7 +149,9 @@ class Orm:
         mapping = registry()
         mapping.map_imperatively(_Point, contact_points)
         mapping.map_imperatively(_Contact, interactions)
-        mapping.map_imperatively(_Account, accounts, properties={"points": relationship(_Point), "contacts": relationship(_Contact)})
+        mapping.map_imperatively(
+            _Account, accounts, properties={"points": relationship(_Point), "contacts": relationship(_Contact)}
+        )
         self._engine = create_async_engine(store.url_of(file))
         self._session = async_sessionmaker(self._engine, class_=AsyncSession)
         self._select = (

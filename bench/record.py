@@ -108,7 +108,9 @@ def _one_by_one(connection: sqlite3.Connection, calls: Sequence[Call]) -> float:
     for call in calls:
         id_, start = new_id(), str(call.started_at)
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute(_INTERACTION, (id_, start, str(call.ended_at), call.call_id, orjson.dumps(call_document(call)).decode()))
+        connection.execute(
+            _INTERACTION, (id_, start, str(call.ended_at), call.call_id, orjson.dumps(call_document(call)).decode())
+        )
         parties = [("offer", offer.agent) for offer in call.offers] + [("talk", talk.party) for talk in call.talks]
         for position, (kind, party) in enumerate(parties):
             connection.execute(_LEG, (id_, position, kind, party, start))

@@ -1,4 +1,4 @@
-"""The load trace through `replay`: every call in it is found, none twice. A count, not a speed; tests/test_load_trace.py holds it.
+"""The load trace through `replay`: every call in it is found, none twice. A count, not a speed (tests/test_load_trace.py).
 
 The peer is the trace itself, read with a plain search: the channels that came in over the trunk, and their queue events.
 """

@@ -12,7 +12,7 @@ from typing import assert_never
 
 import structlog
 
-from cti_bridge.domain.account import Candidate, Found, LookupResult, NotFound, TimedOut
+from cti_bridge.domain.account import AccountId, Candidate, Found, LookupResult, NotFound, TimedOut
 from cti_bridge.domain.call import Call, Direction
 from cti_bridge.domain.call_events import (
     CallAnswered,
@@ -97,12 +97,17 @@ async def _recognise(desk: Desk, call: Call) -> LookupResult:
     return result
 
 
-def _clear_match(result: LookupResult | None) -> Candidate | None:
+def _clear_match(result: LookupResult) -> Candidate | None:
     match result:
         case Found(candidates=(candidate,)):
             return candidate
         case _:
             return None
+
+
+def _account_of(result: LookupResult) -> AccountId | None:
+    match = _clear_match(result)
+    return match.account.account_id if match else None
 
 
 async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:
@@ -144,18 +149,18 @@ async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:
 async def _pop(event: CallOffered, caller: _Caller, desk: Desk) -> bool:
     """Shows the pop with what is known by the deadline; True where the customer is still to come."""
     found = await caller.within_deadline()
-    await desk.hub.pop(_built(event, event.call, found, desk), at=event.at)
+    await desk.hub.pop(_built(event.call, event, found, desk), at=event.at)
     return isinstance(found, TimedOut)
 
 
 async def _pop_later(event: CallOffered, caller: _Caller, desk: Desk) -> None:
     found = await caller.whenever()
     if not isinstance(found, TimedOut):
-        # The call may have been answered meanwhile.
-        await desk.hub.update_pop(_built(event, caller.call or event.call, found, desk), at=event.at)
+        call = caller.call or event.call  # it may have been answered meanwhile
+        await desk.hub.update_pop(_built(call, event, found, desk), at=event.at)
 
 
-def _built(event: CallOffered, call: Call, found: LookupResult, desk: Desk) -> ScreenPop:
+def _built(call: Call, event: CallOffered, found: LookupResult, desk: Desk) -> ScreenPop:
     match = _clear_match(found)
     history = match.history if match else ()
     return build_pop(call, event.agent, event.nth, found, history=history, decision=desk.decision_for(_uniqueid(call)))
@@ -168,13 +173,13 @@ async def _record(call: Call, caller: _Caller, desk: Desk) -> None:
     """
     began = time.monotonic()
     found = await caller.within_deadline()
-    match = _clear_match(found)
-    account_id = match.account.account_id if match else None
     try:
+        account_id = _account_of(found)
         await desk.recorder.put(call, account_id)
-        if isinstance(found, TimedOut) and (match := _clear_match(await caller.whenever())):
-            account_id = match.account.account_id
-            await desk.recorder.put(call, account_id)
+        if isinstance(found, TimedOut):
+            account_id = _account_of(await caller.whenever())
+            if account_id is not None:
+                await desk.recorder.put(call, account_id)
     except StorageError as error:
         log.error("call.not_recorded", call_id=call.call_id, error=str(error))
         return

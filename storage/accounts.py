@@ -7,10 +7,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Row, bindparam, delete, false, insert, or_, select, tuple_, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti_bridge.domain.account import Account, AccountId, Candidate, ContactKind, ContactPoint, MatchReason, Tier
+from cti_bridge.domain.interaction import Interaction
 from cti_bridge.domain.listing import Page
 from cti_bridge.domain.phone_number import to_e164
 from storage.contact_points import clean, contact_point, fold
@@ -18,6 +21,8 @@ from storage.database import Database
 from storage.interactions import newest_of
 from storage.paging import cursor_after, key_of
 from storage.schema import accounts, contact_points, new_id
+
+log = structlog.get_logger(__name__)
 
 MAX_CANDIDATES = 20
 """More accounts than this on one number (a switchboard's) help no agent to choose."""
@@ -190,10 +195,18 @@ class Accounts:
 def _candidates(connection: Connection, e164: str) -> tuple[Candidate, ...]:
     match _accounts_of(connection.execute(BY_PHONE, {"e164": e164}).all()):
         case (account,):
-            history = newest_of(connection, account.account_id)
-            return (Candidate(account=account, reason=MatchReason.EXACT_NUMBER, history=history),)
+            return (Candidate(account=account, reason=MatchReason.EXACT_NUMBER, history=_history(connection, account)),)
         case found:
             return tuple(Candidate(account=account, reason=MatchReason.SHARED_NUMBER) for account in found)
+
+
+def _history(connection: Connection, account: Account) -> tuple[Interaction, ...]:
+    """Who is calling counts more than what was before: a history that cannot be read is left out."""
+    try:
+        return newest_of(connection, account.account_id)
+    except DBAPIError as error:
+        log.warning("call.history_missing", error=str(error.orig))
+        return ()
 
 
 async def insert_accounts(connection: AsyncConnection, drafts: Sequence[Account]) -> None:

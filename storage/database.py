@@ -88,7 +88,7 @@ class Database:
                     yield connection
 
     async def commit(self, work: Callable[[Connection], T]) -> T:
-        """Does `work` in a transaction, as `write`, and gives its result; on SQLite in one step of a thread. Raises StorageError."""
+        """Does `work` in a transaction, as `write`, and gives its result; on SQLite in one step of a thread."""
         with store_errors():
             if self._commits:
                 async with self._turn:

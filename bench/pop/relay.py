@@ -14,7 +14,8 @@ from bench.pop.feeder import SECRET, USERNAME
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _RINGS = re.compile(
-    rb"Event: Newstate\r\nPrivilege: call,all\r\nChannel: PJSIP/(\d+)-\w+\r\nChannelState: 5\r\n(?:[^\r]+\r\n)*?Linkedid: ([0-9.]+)\r\n"
+    rb"Event: Newstate\r\nPrivilege: call,all\r\nChannel: PJSIP/(\d+)-\w+\r\nChannelState: 5\r\n"
+    rb"(?:[^\r]+\r\n)*?Linkedid: ([0-9.]+)\r\n"
 )
 _KEY = re.compile(rb"Sec-WebSocket-Key: (\S+)\r\n", re.IGNORECASE)
 _TOKEN = re.compile(rb"Authorization: Bearer bench-(\d+)\r\n", re.IGNORECASE)
