@@ -178,7 +178,6 @@ class Application:
         return Desk(
             hub=self._hub,
             lookup=self._lookup,
-            interactions=self.interactions,
             recorder=self._recorder,
             decision_for=self._router.decision_for,
         )
@@ -290,8 +289,13 @@ def _tls(server: ServerSettings) -> ssl.SSLContext | None:
 async def serve(settings: Settings) -> None:
     """Runs the service until SIGINT or SIGTERM."""
     application = Application(settings)
+    on_stop_signals(application.stop)
+    await application.run()
+
+
+def on_stop_signals(stop: Callable[[], None]) -> None:
+    """SIGINT and SIGTERM call `stop` from now on, in place of breaking off what runs."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # not on every platform
-            loop.add_signal_handler(number, application.stop)
-    await application.run()
+            loop.add_signal_handler(number, stop)

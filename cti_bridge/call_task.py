@@ -6,14 +6,14 @@ and the finished call on the customer's account. A slow look-up or store delays 
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
 import structlog
 
-from cti_bridge.domain.account import AccountId, Found, LookupResult, NotFound, TimedOut
-from cti_bridge.domain.call import Call, Direction, Extension
+from cti_bridge.domain.account import Candidate, Found, LookupResult, NotFound, TimedOut
+from cti_bridge.domain.call import Call, Direction
 from cti_bridge.domain.call_events import (
     CallAnswered,
     CallArrived,
@@ -30,11 +30,9 @@ from cti_bridge.domain.call_events import (
 )
 from cti_bridge.domain.decision import RoutingDecision
 from cti_bridge.domain.errors import StorageError
-from cti_bridge.domain.interaction import Interaction
 from cti_bridge.lookup import DEADLINE_SECONDS, Lookup
 from screen_pop.hub import Hub
-from screen_pop.pop import HISTORY_SHOWN, build_pop, pop_id_of
-from screen_pop.ports import Interactions
+from screen_pop.pop import ScreenPop, build_pop, pop_id_of
 from storage.recorder import Recorder
 
 log = structlog.get_logger()
@@ -46,35 +44,22 @@ class Desk:
 
     hub: Hub
     lookup: Lookup
-    interactions: Interactions
     recorder: Recorder
     decision_for: Callable[[str], RoutingDecision | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Recognised:
-    """Who the customer is, and what passed between us before (for one clear match)."""
-
-    lookup: LookupResult
-    history: Sequence[Interaction] = ()
-
-    @property
-    def account_id(self) -> AccountId | None:
-        match self.lookup:
-            case Found(candidates=(candidate,)):
-                return candidate.account.account_id
-            case _:
-                return None
-
-
 class _Caller:
-    """The look-up of this call's customer: begun at the call's arrival, so that it is done when the phone rings."""
+    """The look-up of this call's customer: begun at the call's arrival, so that it is done when the phone rings.
+
+    `call` is the call as it stands now.
+    """
 
     def __init__(self, desk: Desk, tasks: asyncio.TaskGroup) -> None:
+        self.call: Call | None = None
         self._desk = desk
         self._tasks = tasks
         self._number: str | None = None
-        self._task: asyncio.Task[_Recognised] | None = None
+        self._task: asyncio.Task[LookupResult] | None = None
         self._began = 0.0
 
     def look_up(self, call: Call) -> None:
@@ -88,40 +73,36 @@ class _Caller:
         self._began = time.monotonic()
         self._task = self._tasks.create_task(_recognise(self._desk, call), name="recognise")
 
-    async def within_deadline(self) -> _Recognised:
+    async def within_deadline(self) -> LookupResult:
         """What is known by the deadline, counted from the beginning of the look-up."""
         if self._task is None:
-            return _Recognised(lookup=NotFound())
+            return NotFound()
         left = max(0.0, DEADLINE_SECONDS - (time.monotonic() - self._began))
         done, _ = await asyncio.wait({self._task}, timeout=left)
-        return self._task.result() if done else _Recognised(lookup=TimedOut())
+        return self._task.result() if done else TimedOut()
 
-    async def whenever(self) -> _Recognised:
-        return await self._task if self._task is not None else _Recognised(lookup=NotFound())
-
-    def known(self) -> _Recognised | None:
-        done = self._task is not None and self._task.done() and not self._task.cancelled()
-        return self._task.result() if done and self._task is not None else None
+    async def whenever(self) -> LookupResult:
+        return await self._task if self._task is not None else NotFound()
 
     def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
 
 
-async def _recognise(desk: Desk, call: Call) -> _Recognised:
+async def _recognise(desk: Desk, call: Call) -> LookupResult:
     number = call.presented_number if call.direction is Direction.INBOUND else call.customer_number
     result = await desk.lookup.by_number(number, untrusted=call.untrusted_caller)
     if isinstance(result, TimedOut):
         result = await desk.lookup.late(number, untrusted=call.untrusted_caller)
-    recognised = _Recognised(lookup=result)
-    if recognised.account_id is None:
-        return recognised
-    try:
-        page = await desk.interactions.timeline(recognised.account_id, cursor=None, limit=HISTORY_SHOWN)
-    except StorageError as error:
-        log.warning("call.history_missing", error=str(error))
-        return recognised
-    return _Recognised(lookup=result, history=page.items)
+    return result
+
+
+def _clear_match(result: LookupResult | None) -> Candidate | None:
+    match result:
+        case Found(candidates=(candidate,)):
+            return candidate
+        case _:
+            return None
 
 
 async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:
@@ -131,23 +112,26 @@ async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:
         updates: list[asyncio.Task[None]] = []
         while True:
             event = await events.get()
+            caller.call = event.call
             match event:
                 case CallArrived(call=call) | CallChanged(call=call):
                     if call.direction is not Direction.INTERNAL:
                         caller.look_up(call)
-                case CallOffered(call=call, agent=agent, nth=nth):
+                case CallOffered(call=call):
                     if call.direction is not Direction.INTERNAL:
                         caller.look_up(call)
-                        late = await _pop(event, agent, nth, caller, desk)
+                        late = await _pop(event, caller, desk)
                         if late:
                             updates.append(tasks.create_task(_pop_later(event, caller, desk), name="pop later"))
                 case OfferEnded(call=call, agent=agent, nth=nth, why=why):
                     await desk.hub.withdraw_pop(agent, pop_id_of(call, agent, nth), call.call_id, why, at=event.at)
                 case CallQueued() | CallLeftQueue() | CallAnswered() | CallHeld() | CallResumed() | CallTransferred():
                     pass
-                case CallEnded():
+                case CallEnded(call=call):
+                    if call.direction is not Direction.INTERNAL:
+                        caller.look_up(call)
                     await desk.hub.tell_call(event)
-                    await _record(event.call, caller, desk)
+                    await _record(call, caller, desk)
                     caller.stop()
                     for update in updates:
                         update.cancel()
@@ -157,33 +141,40 @@ async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:
             await desk.hub.tell_call(event)
 
 
-async def _pop(event: CallOffered, agent: Extension, nth: int, caller: _Caller, desk: Desk) -> bool:
+async def _pop(event: CallOffered, caller: _Caller, desk: Desk) -> bool:
     """Shows the pop with what is known by the deadline; True where the customer is still to come."""
-    call = event.call
-    recognised = await caller.within_deadline()
-    pop = build_pop(call, agent, nth, recognised.lookup, history=recognised.history, decision=desk.decision_for(_uniqueid(call)))
-    await desk.hub.pop(pop, at=event.at)
-    return isinstance(recognised.lookup, TimedOut)
+    found = await caller.within_deadline()
+    await desk.hub.pop(_built(event, event.call, found, desk), at=event.at)
+    return isinstance(found, TimedOut)
 
 
 async def _pop_later(event: CallOffered, caller: _Caller, desk: Desk) -> None:
-    recognised = await caller.whenever()
-    if isinstance(recognised.lookup, TimedOut):
-        return
-    decision = desk.decision_for(_uniqueid(event.call))
-    pop = build_pop(event.call, event.agent, event.nth, recognised.lookup, history=recognised.history, decision=decision)
-    await desk.hub.update_pop(pop, at=event.at)
+    found = await caller.whenever()
+    if not isinstance(found, TimedOut):
+        # The call may have been answered meanwhile.
+        await desk.hub.update_pop(_built(event, caller.call or event.call, found, desk), at=event.at)
+
+
+def _built(event: CallOffered, call: Call, found: LookupResult, desk: Desk) -> ScreenPop:
+    match = _clear_match(found)
+    history = match.history if match else ()
+    return build_pop(call, event.agent, event.nth, found, history=history, decision=desk.decision_for(_uniqueid(call)))
 
 
 async def _record(call: Call, caller: _Caller, desk: Desk) -> None:
-    """Puts the call on the account; the canonical log line of the call comes once it is on disk."""
+    """Puts the call on the account; the canonical log line of the call comes once it is on disk.
+
+    A customer who is found too late is added to the record: it does not wait for the look-up, so that a stop loses no call.
+    """
     began = time.monotonic()
-    recognised = caller.known()
-    if recognised is None and call.direction is not Direction.INTERNAL:
-        recognised = await caller.within_deadline()
-    account_id = recognised.account_id if recognised is not None else None
+    found = await caller.within_deadline()
+    match = _clear_match(found)
+    account_id = match.account.account_id if match else None
     try:
         await desk.recorder.put(call, account_id)
+        if isinstance(found, TimedOut) and (match := _clear_match(await caller.whenever())):
+            account_id = match.account.account_id
+            await desk.recorder.put(call, account_id)
     except StorageError as error:
         log.error("call.not_recorded", call_id=call.call_id, error=str(error))
         return

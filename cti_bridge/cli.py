@@ -1,6 +1,7 @@
 """The program: reads its arguments, calls one function, tells people in plain words what went wrong.
 
-Exit codes: 0 done, 1 failed or found something, 2 wrong settings, rules or arguments (nothing was done).
+Exit codes: 0 done (a service that was told to stop, too), 1 failed or found something, 2 wrong settings, rules or arguments
+(nothing was done), 130 interrupted.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from config.load import load_settings, read_secret
 from config.settings import Settings
 from cti_bridge import logs
 from cti_bridge.ami.client import AmiClient
-from cti_bridge.app import serve
+from cti_bridge.app import on_stop_signals, serve
 from cti_bridge.demo import run_demo
 from cti_bridge.domain.errors import ConfigError, CtiError
 from cti_bridge.domain.user import Role
@@ -50,6 +51,12 @@ def main() -> None:
         app()
     except ConfigError as error:
         _complain(error, code=2)
+    except BrokenPipeError:
+        # Whoever read our output (`| head`) has enough of it; Python's own flush at the exit must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     except (CtiError, OSError) as error:
         _complain(error, code=1)
     except BaseExceptionGroup as group:
@@ -107,6 +114,8 @@ def replay(
         pattern = re.compile(internal)
     except re.error as error:
         _complain(f"--internal is not a regular expression: {error}", code=2)
+    if region is not None and not re.fullmatch("[A-Z]{2}", region):
+        _complain("--region is a country's code of two letters, as NL", code=2)
     if events:
         for event in replay_events(trace, times, pbx="main", region=region, internal=pattern):
             _print_json(event_document(event))
@@ -131,16 +140,21 @@ def record_command(
         _complain(f"{output}: a trace's name ends in .ami", code=2)
     client_settings, secret = chosen, read_secret(chosen).get_secret_value()
 
-    async def until_interrupted() -> None:
+    async def until_stopped() -> None:
         client = AmiClient(client_settings, secret, event_classes=RECORD_CLASSES)
+        stopping = asyncio.Event()
+        on_stop_signals(stopping.set)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(client.run())
-            tasks.create_task(record(client, output, output.with_suffix(".ts")))
+            running = [
+                tasks.create_task(client.run()),
+                tasks.create_task(record(client, output, output.with_suffix(".ts"))),
+            ]
+            await stopping.wait()
+            for task in running:
+                task.cancel()
 
-    try:
-        _run(until_interrupted())
-    except KeyboardInterrupt:
-        print(f"Recorded {output} ({output.stat().st_size} bytes).")
+    _run(until_stopped())
+    print(f"Recorded {output} ({output.stat().st_size} bytes).")
 
 
 @app.command()

@@ -4,11 +4,9 @@ Everything lives in one folder that is made anew at each start; nothing of it is
 """
 
 import asyncio
-import contextlib
 import random
 import secrets
 import shutil
-import signal
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -24,12 +22,13 @@ from config.settings import (
     LogSettings,
     NumberSettings,
     PbxSettings,
+    QueueSettings,
     RoutingSettings,
     ServerSettings,
     Settings,
 )
 from cti_bridge import logs
-from cti_bridge.app import Application
+from cti_bridge.app import Application, on_stop_signals
 from cti_bridge.domain.account import AccountId, ContactKind
 from cti_bridge.domain.call import Direction, Extension, Outcome
 from cti_bridge.domain.interaction import Interaction, InteractionId
@@ -37,7 +36,7 @@ from cti_bridge.domain.user import Role
 from cti_bridge.simulator.customers import CUSTOMERS, Customer, PastContact
 from cti_bridge.simulator.demo_callers import demo_callers
 from cti_bridge.simulator.pbx import SimulatedPbx
-from cti_bridge.simulator.world import demo_world
+from cti_bridge.simulator.world import WRAP_UP_SECONDS, demo_world
 
 PASSWORD = "demo-demo"  # noqa: S105 - printed on the screen, for a database that is thrown away
 CALLERS_A_MINUTE = 5.0
@@ -57,6 +56,7 @@ def demo_settings(folder: Path, *, port: int, pbx_port: int, secret: str) -> Set
         numbers=NumberSettings(region="GB"),
         fastagi=FastAgiSettings(port=0),
         routing=RoutingSettings(file=folder / "routing.yaml"),
+        queues=QueueSettings(wrap_up_seconds=round(WRAP_UP_SECONDS)),
         log=LogSettings(level="warning", format="console"),
         pbx=(PbxSettings(name="demo", port=pbx_port, username="cti", secret=SecretStr(secret)),),
     )
@@ -71,10 +71,7 @@ async def run_demo(*, folder: Path, port: int, say: Callable[[str], None], rate:
         settings = demo_settings(folder, port=port, pbx_port=pbx.port, secret=secret)
         logs.configure(settings.log)
         application = Application(settings)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError):
-                loop.add_signal_handler(number, application.stop)
+        on_stop_signals(application.stop)
         await application.prepare_store()
         await seed(application, now=datetime.now(UTC))
         async with asyncio.TaskGroup() as tasks:
@@ -97,6 +94,7 @@ async def _greet(application: Application, pbx: SimulatedPbx, say: Callable[[str
         phone = f"phone {extension}" if extension else ""
         say(f"  {role.value:<11} {username:<9} password {PASSWORD}   {address}/{role.value:<11} {name} {phone}")
     say("\nSign in as the agent, wait for the phone to ring, press Answer. In another window: the supervisor's board.\n")
+    pbx.ask_routes_of(application.settings.fastagi.host, application.agi_port)
     pbx.start_callers(rate)
 
 

@@ -35,6 +35,14 @@ MAX_EVENTS_BEHIND = 256
 _COMPLAIN_EVERY_SECONDS = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Story:
+    """A call's task and the events that it has not taken yet."""
+
+    events: "asyncio.Queue[CallEvent]"
+    task: "asyncio.Task[None]"
+
+
 @dataclass(slots=True)
 class CallTasks:
     """The running call tasks. `counters`: handled, given_up, failed."""
@@ -42,35 +50,32 @@ class CallTasks:
     desk: Desk
     tasks: asyncio.TaskGroup
     counters: Counter[str] = field(default_factory=Counter)
-    _queues: dict[CallId, "asyncio.Queue[CallEvent]"] = field(default_factory=dict)
+    _live: dict[CallId, _Story] = field(default_factory=dict)
     _running: set["asyncio.Task[None]"] = field(default_factory=set)
 
-    def put(self, event: TrackerEvent) -> None:
-        """Gives the event to its call's task; the first one starts the task."""
-        if isinstance(event, Anomaly | MemberChanged | MemberRemoved):
-            return
+    def put(self, event: CallEvent) -> None:
+        """Gives the event to its call's task; the first one starts the task.
+
+        A call whose task failed or was given up has no story any more, but its end still becomes a record.
+        """
         call_id = event.call.call_id
-        queue = self._queues.get(call_id)
-        if queue is None:
-            if not isinstance(event, CallArrived):
-                return  # given up before
-            queue = self._queues[call_id] = asyncio.Queue(MAX_EVENTS_BEHIND)
-            task = self.tasks.create_task(self._run(call_id, queue), name=f"call {call_id}")
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
-        try:
-            queue.put_nowait(event)
-        except asyncio.QueueFull:
-            self.counters["given_up"] += 1
-            log.error("call.given_up", call_id=call_id, events_behind=MAX_EVENTS_BEHIND)
-            del self._queues[call_id]
+        story = self._live.get(call_id)
+        if story is None:
+            if not isinstance(event, CallArrived | CallEnded):
+                return
+            story = self._live[call_id] = self._begin(call_id)
         if isinstance(event, CallEnded):
-            self._queues.pop(call_id, None)
+            del self._live[call_id]
+        try:
+            story.events.put_nowait(event)
+        except asyncio.QueueFull:
+            self._give_up(call_id, story)
+            if isinstance(event, CallEnded):
+                self._begin(call_id).events.put_nowait(event)
 
     async def drain(self, seconds: float) -> None:
         """Lets the tasks of calls that are over store them; live calls are picked up again by the resync after the next start."""
-        live = {f"call {call_id}" for call_id in self._queues}
-        ending = {task for task in self._running if task.get_name() not in live}
+        ending = self._running - {story.task for story in self._live.values()}
         if ending:
             _, late = await asyncio.wait(ending, timeout=seconds)
             for task in late:
@@ -78,16 +83,37 @@ class CallTasks:
         for task in tuple(self._running):
             task.cancel()
 
-    async def _run(self, call_id: CallId, queue: "asyncio.Queue[CallEvent]") -> None:
+    def _begin(self, call_id: CallId) -> _Story:
+        events: asyncio.Queue[CallEvent] = asyncio.Queue(MAX_EVENTS_BEHIND)
+        task = self.tasks.create_task(self._run(call_id, events), name=f"call {call_id}")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return _Story(events, task)
+
+    def _give_up(self, call_id: CallId, story: _Story) -> None:
+        self.counters["given_up"] += 1
+        log.error("call.given_up", call_id=call_id, events_behind=MAX_EVENTS_BEHIND)
+        self._live.pop(call_id, None)
+        story.task.cancel()
+
+    def _record_end(self, call_id: CallId, untold: "asyncio.Queue[CallEvent]") -> None:
+        """A failed story may have had the call's end before it."""
+        while not untold.empty():
+            event = untold.get_nowait()
+            if isinstance(event, CallEnded):
+                self._begin(call_id).events.put_nowait(event)
+
+    async def _run(self, call_id: CallId, events: "asyncio.Queue[CallEvent]") -> None:
         with structlog.contextvars.bound_contextvars(call_id=call_id):
             try:
-                await handle_call(queue, self.desk)
+                await handle_call(events, self.desk)
                 self.counters["handled"] += 1
             except Exception:
                 # The rim of a call task: a mistake in one call's story must not touch another call.
                 self.counters["failed"] += 1
                 log.exception("call.failed")
-                self._queues.pop(call_id, None)
+                self._live.pop(call_id, None)
+                self._record_end(call_id, events)
 
 
 class Pipeline:
@@ -118,9 +144,12 @@ class Pipeline:
                                 pass
                 case Disconnected(at=at):
                     self._at = max(self._at, at.wall)
+                    self._members = None  # a listing that broke off says nothing about who is no member any more
                     self._take(self._tracker.disconnected(self._at))
                 case Opened():
                     pass
+            # A backlog is worked off in turns: the stream does not suspend while it has something to give.
+            await asyncio.sleep(0)
 
     def _feed(self, event: AmiEvent) -> None:
         if event.name == "QueueParams" and self._members is None:
@@ -139,7 +168,9 @@ class Pipeline:
                     if self._members is not None:
                         self._members.add((member.queue, member.agent))
                     self._board.feed(event)
-                case MemberRemoved():
+                case MemberRemoved(queue=queue, agent=agent):
+                    if self._members is not None:
+                        self._members.discard((queue, agent))
                     self._board.feed(event)
                 case _:
                     self._board.feed(event)

@@ -94,7 +94,8 @@ class Health:
 def _link(name: str, client: AmiClient) -> PbxLink:
     status = client.status()
     # The counters that tell an admin something; `events` and `skipped` would make every tick a change on every screen.
-    counters = {key: status.counters.get(key, 0) for key in ("forged", "malformed", "oversized", "overflows", "reconnects")}
+    counters = {key: status.counters.get(key, 0) for key in ("forged", "malformed", "oversized", "overflows")}
+    counters["reconnects"] = max(0, status.counters.get("connections", 0) - 1)
     return PbxLink(
         name=name,
         state=status.state.value,

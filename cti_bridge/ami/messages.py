@@ -5,7 +5,6 @@ Keys keep Asterisk's own spelling. Values are the caller's words in many places:
 """
 
 from dataclasses import dataclass
-from functools import cache
 
 from asterisk.ami import Response
 
@@ -32,13 +31,18 @@ class AmiEvent:
     def get(self, key: str) -> str:
         """The first value of a header as text, undecodable bytes replaced; empty where the header is absent or empty."""
         block = self.block
-        needle = _needle(key)
+        needle = _NEEDLES.get(key) or _needle(key)
         start = block.find(needle)
         if start < 0:
-            return ""
+            return self._without_blank(key)
         start += len(needle)
         end = block.find(b"\r\n", start)
-        return (block[start:] if end < 0 else block[start:end]).decode("utf-8", "replace").strip(" ")
+        return (block[start:] if end < 0 else block[start:end]).decode("utf-8", "replace")
+
+    def _without_blank(self, key: str) -> str:
+        """The rare header that has no blank behind its colon, or is not there at all."""
+        _, found, rest = self.block.partition(b"\r\n" + key.encode() + b":")
+        return rest.partition(b"\r\n")[0].decode("utf-8", "replace").strip(" ") if found else ""
 
     def number(self, key: str) -> str:
         """A number header: `get`, with the line breaks of a tampered event given back."""
@@ -64,9 +68,13 @@ class AmiReply:
     action_id: str
 
 
-@cache
+_NEEDLES: dict[str, bytes] = {}
+"""What each header is found by; keys are those that the code asks for, so there are about a hundred."""
+
+
 def _needle(key: str) -> bytes:
-    return b"\r\n" + key.encode() + b":"
+    needle = _NEEDLES[key] = b"\r\n" + key.encode() + b": "
+    return needle
 
 
 def unescape(value: str) -> str:

@@ -22,8 +22,7 @@ from typing import NamedTuple
 INJECTION_BUDGET = 79
 """Bytes that a caller can place in one value: `char[80]` in res_pjsip.c set_id_from_hdr (22.10.1)."""
 
-_LINE = rb"[^\r\n]*(?:\r\n|\Z)"
-_PREAMBLE = rb"(?:(?:SequenceNumber|File|Line|Func|Timestamp|SystemName): [^\r\n]*\r\n)*"
+_PREAMBLE = rb"(?:(?:SequenceNumber|File|Line|Func|Timestamp|SystemName):.*\r\n)*"
 _SNAPSHOT = (
     "Channel", "ChannelState", "ChannelStateDesc", "CallerIDNum", "CallerIDName", "ConnectedLineNum", "ConnectedLineName",
     "Language", "AccountCode", "Context", "Exten", "Priority", "Uniqueid", "Linkedid",
@@ -58,11 +57,14 @@ class Part:
             Step(key.encode(), any_number=True) for key in self.extra
         )
 
-    def pattern(self) -> bytes:
+    def pattern(self, *, last: bool) -> bytes:
+        """Without DOTALL `.` stops at a line feed: a header is one line; the last one of a block has no line end any more."""
         text = b"".join(
-            b"(?:%s%s)*" % (re.escape(step.key), _LINE) if step.any_number else re.escape(step.key) + _LINE
+            rb"(?:%s.*\r\n)*" % re.escape(step.key) if step.any_number else rb"%s.*\r\n" % re.escape(step.key)
             for step in self.steps()
+            if not (last and step.any_number)
         )
+        text = text.removesuffix(rb"\r\n") if last else text
         return b"(?:%s)?" % text if self.optional else text
 
 
@@ -93,15 +95,16 @@ def _headers(*keys: str) -> Part:
     return Part(keys)
 
 
-def _bridge(prefix: str = "") -> Part:
-    return Part(tuple(prefix + key for key in _BRIDGE), extra=(prefix + "BridgeVideoSource",))
+def _bridge(prefix: str = "", *, optional: bool = False) -> Part:
+    keys = tuple(prefix + key for key in _BRIDGE)
+    return Part(keys, extra=(prefix + "BridgeVideoSource",), prefix=prefix, optional=optional)
 
 
 def _shape(name: str, *parts: Part, only_with: tuple[bytes, ...] = (), listed: bool = False) -> tuple[str, Shape]:
     head = b"Event: " + name.encode() + b"\r\n"
     # Items of a list carry the ActionID instead of a Privilege (QueueStatus: at their end).
-    head += rb"(?:ActionID: [^\r\n]*\r\n)?" if listed else rb"Privilege: [a-z,]+\r\n" + _PREAMBLE
-    strict = re.compile(head + b"".join(part.pattern() for part in parts))
+    head += rb"(?:ActionID:.*\r\n)?" if listed else rb"Privilege: [a-z,]+\r\n" + _PREAMBLE
+    strict = re.compile(head + b"".join(part.pattern(last=part is parts[-1]) for part in parts))
     return name, Shape(name, strict, parts, only_with)
 
 
@@ -142,8 +145,25 @@ SHAPES: dict[bytes, Shape] = {
             _shape(name, _channel("LocalOne"), _channel("LocalTwo"))
             for name in ("LocalBridge", "LocalOptimizationBegin", "LocalOptimizationEnd")
         ),
-        _shape("BlindTransfer", _headers("Result"), _channel("Transferer"), _channel("Transferee", optional=True)),
-        _shape("AttendedTransfer", _headers("Result"), _channel("OrigTransferer")),
+        _shape(
+            "BlindTransfer",
+            _headers("Result"),
+            _channel("Transferer"),
+            _channel("Transferee", optional=True),
+            _bridge(),
+            _headers("IsExternal", "Context", "Extension"),
+        ),
+        _shape(
+            "AttendedTransfer",
+            _headers("Result"),
+            _channel("OrigTransferer"),
+            _bridge("Orig", optional=True),
+            _channel("SecondTransferer"),
+            _bridge("Second", optional=True),
+            _channel("Transferee", optional=True),
+            _channel("TransferTarget", optional=True),
+            _headers("IsExternal", "DestType"),
+        ),
         _shape("Pickup", _channel(), _channel("Target")),
         *(
             _shape(name, _channel("Parkee"))

@@ -7,7 +7,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NewType
+from typing import Any, NamedTuple, NewType
 
 CallId = NewType("CallId", str)
 """`<pbx name>:<Uniqueid of the customer's first channel>`."""
@@ -118,9 +118,10 @@ class QueueVisit:
     abandoned: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(NamedTuple):
     """One customer contact. Numbers and names are the caller's words: hostile until shown as text.
+
+    A named tuple and no dataclass because one is made at each of a call's events: a third of the cost (bench/parse.py).
 
     `customer_number` is E.164 where the number plan allows, else as presented; `wait_s`, `talk_s` and `hold_s` are seconds.
     """

@@ -9,6 +9,7 @@ WITHHELD = frozenset({"", "anonymous", "unavailable", "unknown", "<unknown>", "r
 """What PBXs and carriers write where a caller showed no number; compared in lower case."""
 
 
+@lru_cache(maxsize=4096)
 def is_withheld(presented: str | None) -> bool:
     """True where no number was shown; such a caller matches nobody."""
     return presented is None or presented.strip().lower() in WITHHELD
@@ -22,6 +23,8 @@ def to_e164(presented: str, region: str | None) -> str | None:
     """
     text = unicodedata.normalize("NFKC", presented).strip()
     if not text or len(text) > 40 or any(not (c.isdigit() or c in "+ ()-./\u00a0") for c in text):
+        return None
+    if region is None and text[0] != "+":
         return None
     try:
         number = phonenumbers.parse(text, region)

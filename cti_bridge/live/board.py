@@ -101,11 +101,6 @@ class Board:
     def members_of(self, agent: Extension) -> tuple[QueueMember, ...]:
         return tuple(member for member in self._members.values() if member.agent == agent)
 
-    def last_call_of(self, agent: Extension) -> CallId | None:
-        """The call whose wrap-up the agent is in."""
-        wrapping = self._wrapping_up.get(agent)
-        return wrapping[1] if wrapping else None
-
     def agents(self, now: datetime) -> tuple[AgentState, ...]:
         """Every agent who is a member of a queue, by extension."""
         seats: dict[Extension, list[QueueMember]] = {}
@@ -143,8 +138,9 @@ class Board:
             case _:
                 pass
         if before is not None and call.direction is not Direction.INTERNAL and self._wrap_up:
-            for agent in set(before.talking) - set(call.talking if not isinstance(event, CallEnded) else ()):
-                self._wrapping_up[Extension(agent)] = (event.at + self._wrap_up, call.call_id)
+            still = () if isinstance(event, CallEnded) else tuple(_talking_agents(call))
+            for agent in set(_talking_agents(before)).difference(still):
+                self._wrapping_up[agent] = (event.at + self._wrap_up, call.call_id)
 
     def _left(self, queue: str, call_id: CallId, at: datetime, *, answered: bool, abandoned: bool) -> None:
         counts = self._counts(queue)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from cti_bridge.simulator.agi import FastAgi
 from cti_bridge.simulator.channels import (
     Answered,
     Channel,
@@ -94,6 +95,8 @@ class Dialplan:
         self._world = world
         self._queues = queues
         self._spawn = spawn
+        self.routes: FastAgi | None = None
+        """Asked about every call from outside for a queue, as the dialplan of docs/asterisk.md does; None: its own queue."""
 
     def target(self, context: str, exten: str) -> Target | None:
         """What `exten` leads to in `context`; None where the dialplan has no such extension."""
@@ -149,9 +152,12 @@ class Dialplan:
             channel.priority = target.steps - 1
             channel.application = "Answer"
             self._switch.set_state(channel, State.UP)
+        queue, priority = await self._route(channel, target.queue)
+        if channel.ending:
+            return End(cause=0)
         channel.priority = target.steps
-        channel.application, channel.application_data = "Queue", f"{target.queue},tTkKxX,,,300"
-        result = await self._queues.wait(channel, target.queue)
+        channel.application, channel.application_data = "Queue", f"{queue},tTkKxX,,,300"
+        result = await self._queues.wait(channel, queue, priority=priority)
         match result:
             case Gone():
                 return End(cause=0)
@@ -161,6 +167,17 @@ class Dialplan:
                 return End()
             case _:
                 return await self._talk(channel, result.leg, result.complete)
+
+    async def _route(self, channel: Channel, default: str) -> tuple[str, int]:
+        """The queue and the priority that the routing service chose, else the number's own queue."""
+        if self.routes is None or channel.context != INBOUND_CONTEXT:
+            return default, 0
+        channel.application, channel.application_data = "AGI", "route"
+        told = await self.routes.variables(channel)
+        chosen, priority = told.get("CTI_QUEUE", ""), told.get("CTI_PRIORITY", "")
+        if not self._queues.exists(chosen):
+            chosen = default
+        return chosen, int(priority) if priority.isdigit() else 0
 
     # -- Dial
 

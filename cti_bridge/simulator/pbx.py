@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import structlog
 
+from cti_bridge.simulator.agi import FastAgi
 from cti_bridge.simulator.callers import Caller, People, call_in
 from cti_bridge.simulator.channels import Channel
 from cti_bridge.simulator.exchange import Exchange
@@ -164,6 +165,10 @@ class SimulatedPbx:
     def cut_clients(self) -> None:
         """Drops every AMI connection, as a network fault would; the calls go on."""
         self._ami.cut_clients()
+
+    def ask_routes_of(self, host: str, port: int) -> None:
+        """From now on the dialplan asks this FastAGI server about every call from outside for a queue."""
+        self.exchange.dialplan.routes = FastAgi(host, port)
 
     def start_callers(self, rate_per_minute: float) -> None:
         """Lets callers come by themselves, and agents and called customers act by habit from now on.

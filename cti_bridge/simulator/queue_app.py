@@ -37,10 +37,16 @@ class QueueApp:
         self._switch = switch
         self._queues = queues
 
-    async def wait(self, channel: Channel, name: str) -> Taken | Gone | Moved | None:
-        """The caller waits until a member answers; None when the longest wait is over. Gone and Moved: the caller left."""
+    def exists(self, name: str) -> bool:
+        return self._queues.find(name) is not None
+
+    async def wait(self, channel: Channel, name: str, *, priority: int = 0) -> Taken | Gone | Moved | None:
+        """The caller waits until a member answers; None when the longest wait is over. Gone and Moved: the caller left.
+
+        `priority` is QUEUE_PRIO: ahead of all with a lower one.
+        """
         queue = self._queues.named(name)
-        entry = self._queues.join(queue, channel)
+        entry = self._queues.join(queue, channel, priority=priority)
         self._switch.start_music(channel)
         visit = _Visit(self._switch, self._queues, queue, entry)
         return await visit.run()

@@ -43,6 +43,7 @@ class Entry:
 
     channel: Channel
     joined_at: float
+    priority: int
     original_position: int
     ringing: bool = False
 
@@ -94,9 +95,11 @@ class Queues:
 
     # -- callers
 
-    def join(self, queue: QueueState, channel: Channel) -> Entry:
-        entry = Entry(channel=channel, joined_at=self._switch.now(), original_position=len(queue.waiting) + 1)
-        queue.waiting.append(entry)
+    def join(self, queue: QueueState, channel: Channel, *, priority: int = 0) -> Entry:
+        """Behind everybody with the same or a higher priority."""
+        ahead = sum(1 for other in queue.waiting if other.priority >= priority)
+        entry = Entry(channel=channel, joined_at=self._switch.now(), priority=priority, original_position=ahead + 1)
+        queue.waiting.insert(ahead, entry)
         self._switch.tell_device(f"Queue:{queue.spec.name}", "RINGING")
         self._caller_event("QueueCallerJoin", queue, entry, ("Count", str(len(queue.waiting))))
         return entry

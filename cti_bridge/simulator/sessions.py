@@ -161,6 +161,8 @@ class _Session:
 
     def deliver(self, data: bytes) -> bool:
         """Sends or keeps an event; False where the client was cut for not reading."""
+        if self._writer.is_closing():
+            return True  # the client has gone; its task will hear of it
         if self._waiting is not None:
             self._waiting += data
             return True

@@ -11,6 +11,8 @@ from types import MappingProxyType
 INTERNAL_CONTEXT = "agents"
 INBOUND_CONTEXT = "from-trunk"
 CLICK_TO_CALL_CONTEXT = "click2call"
+WRAP_UP_SECONDS = 10.0
+"""The demo's agents' time after a call; the service is told the same, so that boards and phones agree."""
 
 
 class Strategy(StrEnum):
@@ -103,16 +105,19 @@ def demo_world() -> World:
             Agent(extension="1008", name="赵磊"),
         ),
         queues=(
-            Queue(name="sales", members=("1001", "1003", "1004", "1005"), wrap_up_seconds=8.0),
+            Queue(name="sales", members=("1001", "1003", "1004", "1005"), wrap_up_seconds=WRAP_UP_SECONDS),
             Queue(
-                name="support", members=("1001", "1002", "1005", "1006", "1007"), longest_wait_seconds=240.0, wrap_up_seconds=8.0
+                name="support",
+                members=("1001", "1002", "1005", "1006", "1007"),
+                longest_wait_seconds=240.0,
+                wrap_up_seconds=WRAP_UP_SECONDS,
             ),
             Queue(
                 name="vip",
-                members=("1002", "1008", "1003"),
+                members=("1008", "1002", "1003"),
                 strategy=Strategy.LINEAR,
                 weight=10,
-                wrap_up_seconds=8.0,
+                wrap_up_seconds=WRAP_UP_SECONDS,
                 service_level_seconds=10,
                 penalties=MappingProxyType({"1003": 1}),
             ),

@@ -8,6 +8,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -195,6 +196,7 @@ class Channels:
         return found
 
 
+@lru_cache(maxsize=4096)
 def extension_of(interface: str) -> str:
     """The agent's extension in a queue member's interface: `PJSIP/1003` and `Local/1003@agents/n` are 1003."""
     match = _INTERFACE.match(interface)

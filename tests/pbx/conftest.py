@@ -1,25 +1,17 @@
-"""The laboratory's fixtures: one real Asterisk for the whole run, fresh phones and AMI sessions for each test."""
+"""The laboratory's fixtures: fresh phones and AMI sessions for each test, and the service on the real PBX."""
 
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator
+from pathlib import Path
 
 import pytest
 
-from tests.support.pbx import Pbx, PbxUnavailable, running_pbx
+from tests.support.pbx import Pbx
 from tests.support.pbx_lab import Lab, open_lab
+from tests.support.service import Service, Site, running_service
 from tests.support.sipp import why_no_sipp
 
 LAB = pytest.StashKey[Lab]()
 LOG_CHARACTERS = 12_000
-
-
-@pytest.fixture(scope="session")
-def pbx() -> Iterator[Pbx]:
-    """A real Asterisk on a loopback network of its own; skips, in one line, where this machine has none."""
-    try:
-        with running_pbx() as pbx:
-            yield pbx
-    except PbxUnavailable as reason:
-        pytest.skip(str(reason))
 
 
 @pytest.fixture
@@ -28,6 +20,22 @@ async def lab(pbx: Pbx, request: pytest.FixtureRequest) -> AsyncIterator[Lab]:
     async with open_lab(pbx) as lab:
         request.node.stash[LAB] = lab
         yield lab
+
+
+@pytest.fixture
+def site(lab: Lab, store: Path, tmp_path: Path) -> Site:
+    """A service set up for this PBX with the least-privilege account, not started yet."""
+    site = Site(folder=tmp_path, network=lab.network)
+    site.set_up(store)
+    return site
+
+
+@pytest.fixture
+async def service(lab: Lab, site: Site) -> AsyncIterator[Service]:
+    """The service, connected to the PBX."""
+    async with running_service(lab, site) as service:
+        await service.connected()
+        yield service
 
 
 @pytest.fixture

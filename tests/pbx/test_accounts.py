@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.ami_probe import AmiRefusal
+from tests.support.ami_probe import AmiProbe, AmiRefusal
 from tests.support.pbx import DRIVER, SERVICE, SERVICE_WITH_PHONES, AmiAccount
 from tests.support.pbx_lab import Lab
 from tests.support.sip_call import CallState
@@ -67,6 +67,27 @@ async def test_service_account_reads_calls_without_the_dialplan_noise(lab: Lab) 
     assert {"FullyBooted", "Newchannel", "DialBegin", "Newstate", "DialEnd", "BridgeEnter", "HangupRequest", "Hangup"} <= read
     assert read & {"Newexten", "VarSet", "RTCPSent", "TestEvent"} == set()
     assert {"Newexten", "VarSet"} <= {event["Event"] for event in everything.events}
+
+
+async def test_of_the_dialplan_only_queues_and_voicemail_are_read(lab: Lab) -> None:
+    """The event filters of docs/asterisk.md: of dozens of dialplan events of a queue call, the few that tell an outcome."""
+    reader, everything = await lab.session(SERVICE), await lab.session(DRIVER)
+    carrier, phone = await lab.carrier(), await lab.phone("1001")
+
+    await (carrier.call("8015", number="0612345671")).ended()  # a queue without agents
+    customer = carrier.call("8300", number="0612345672")  # voicemail after 5 s; a rejection is quicker
+    (await phone.next_call()).reject()
+    await everything.event("Newexten", Application="VoiceMail")
+    customer.hang_up()
+    for session in (reader, everything):
+        await session.event("Hangup", CallerIDNum="0612345672")
+
+    def dialplan(session: AmiProbe) -> list[tuple[str, str]]:
+        events = [event for event in session.events if event["Event"] in {"VarSet", "Newexten"}]
+        return [(event["Event"], event.get("Variable") or event["Application"]) for event in events]
+
+    assert dialplan(reader) == [("Newexten", "Queue"), ("VarSet", "QUEUESTATUS"), ("Newexten", "VoiceMail")]
+    assert len(dialplan(everything)) > 10 * len(dialplan(reader))
 
 
 async def test_click_to_call_needs_no_more_than_the_service_account(lab: Lab) -> None:

@@ -46,18 +46,37 @@ class Lab:
         (channel,) = [name for name in await self.driver.channels() if name.startswith(f"PJSIP/{extension}-")]
         return channel
 
+    async def through(self, extension: str) -> None:
+        """Waits until the phone's one call is through: SIP says "answered" some milliseconds before both sides are bridged."""
+        async with asyncio.timeout(QUIET_SECONDS):
+            while True:
+                items = await self.driver.action("CoreShowChannels")
+                bridge_of = {item["Channel"]: item.get("BridgeId") for item in items if "Channel" in item}
+                (bridge,) = [bridge for name, bridge in bridge_of.items() if name.startswith(f"PJSIP/{extension}-")]
+                if bridge and list(bridge_of.values()).count(bridge) == 2:
+                    return
+
     async def value_of(self, channel: str, variable: str) -> str:
         """A channel's variable or dialplan function, as `TIMEOUT(absolute)`."""
         (answer,) = await self.driver.action("Getvar", Channel=channel, Variable=variable)
         return answer["Value"]
 
+    async def sessions_of(self, account: AmiAccount) -> list[str]:
+        """The file descriptors of the account's AMI sessions."""
+        (answer,) = await self.driver.action("Command", Command="manager show connected")
+        lines = (line.split() for line in answer["Output"].splitlines())
+        return [fields[SESSION_COLUMN] for fields in lines if fields and fields[0] == account.username]
+
     async def cut(self, account: AmiAccount) -> None:
         """Cut every AMI session of the account, as a broken link does; the PBX and its calls go on."""
-        (answer,) = await self.driver.action("Command", Command="manager show connected")
-        for line in answer["Output"].splitlines():
-            fields = line.split()
-            if fields and fields[0] == account.username:
-                await self.driver.action("Command", Command=f"manager kick session {fields[SESSION_COLUMN]}")
+        for session in await self.sessions_of(account):
+            await self.driver.action("Command", Command=f"manager kick session {session}")
+
+    async def only(self, queue: str, extension: str) -> None:
+        """Pauses the queue's other members until the test ends: this phone rings."""
+        for item in await self.driver.action("QueueStatus", Queue=queue):
+            if item.get("Event") == "QueueMember" and item["StateInterface"] != f"PJSIP/{extension}":
+                await self.driver.action("QueuePause", Queue=queue, Interface=item["Location"], Paused="true")
 
     def log(self) -> str:
         """What Asterisk has logged since the test began."""

@@ -6,6 +6,7 @@ the PBX that comes twice gets the same answer twice.
 
 import asyncio
 import secrets
+import time
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -53,6 +54,8 @@ class SipCall:
     end: End | None = None
     code: int | None = None
     """The final SIP code of an outgoing call that was refused or answered."""
+    rang_at: float | None = None
+    """When this phone began to ring, in Unix seconds."""
     progress: list[str] = field(default_factory=list)
     """What the PBX told about a transfer asked by `refer`: the first lines of its NOTIFY bodies."""
     _local_tag: str = field(default_factory=lambda: secrets.token_hex(6))
@@ -103,6 +106,7 @@ class SipCall:
 
     def ring(self) -> None:
         self.respond(self._request_of_caller(), 180)
+        self.rang_at = time.time()
         self.state = CallState.RINGING
         self._rang.set()
 

@@ -35,6 +35,7 @@ async def test_after_the_login_the_present_state_comes_by_itself() -> None:
             assert opened.conn == 1
             assert [news.name if isinstance(news, AmiEvent) else news for news in told] == [
                 Connected(banner="Asterisk Call Manager/11.0.0"),
+                "FullyBooted",
                 PbxIdentity(started="2026-11-22 02:41:28", version="22.10.1"),
                 "CoreShowChannelsComplete",
                 "BridgeListComplete",

@@ -155,4 +155,4 @@ def test_facts_need_a_time_that_zones_can_be_reckoned_with(at):
 def test_example_file_is_sound():
     rules = some_rules(Path("config/routing.example.yaml").read_text(encoding="utf-8"))
 
-    assert decide(some_facts(), rules).decision.rule == "best-customers"
+    assert decide(some_facts(), rules).decision.rule == "gold-customers"

@@ -10,7 +10,7 @@ from cti_bridge.simulator.callers import Caller, People, call_in
 from cti_bridge.simulator.demo_callers import demo_callers
 from cti_bridge.simulator.exchange import Exchange
 from cti_bridge.simulator.scenarios import Habits
-from cti_bridge.simulator.world import demo_world
+from cti_bridge.simulator.world import WRAP_UP_SECONDS, demo_world
 from tests.support.virtual_time import run_in_virtual_time
 
 START = 1_795_300_000.0
@@ -183,7 +183,7 @@ def test_a_member_is_left_alone_while_wrapping_up():
 
         await phone.rings()
 
-        assert loop.time() - hung_up_at == pytest.approx(8.0, abs=0.01)
+        assert loop.time() - hung_up_at == pytest.approx(WRAP_UP_SECONDS, abs=0.01)
         for task in list(demo.tasks):
             task.cancel()
 

@@ -1,0 +1,285 @@
+"""One call's story on a real hub: what is told to whom, in which order, however slow the store is."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+from prometheus_client import CollectorRegistry
+
+from cti_bridge.call_task import Desk, handle_call
+from cti_bridge.domain.account import Account, Candidate, MatchReason
+from cti_bridge.domain.call import Call, CallState, Direction, Extension, Outcome
+from cti_bridge.domain.call_events import (
+    CallAnswered,
+    CallArrived,
+    CallChanged,
+    CallEnded,
+    CallEvent,
+    CallOffered,
+    OfferEnd,
+    OfferEnded,
+)
+from cti_bridge.domain.decision import RoutingDecision
+from cti_bridge.domain.errors import StorageError
+from cti_bridge.domain.listing import Page
+from cti_bridge.lookup import DEADLINE_SECONDS, Lookup
+from screen_pop.hub import Hub
+from screen_pop.metrics import WebMetrics
+from tests.support.stores import AGENT, NOW, a_call, an_account
+
+ONE = Extension("1001")
+DECISION = RoutingDecision(rule="gold", queue="support", priority=5, reason="tier is gold", rules_version="0" * 12)
+
+
+class Customers:
+    """A store that answers when its gate is open."""
+
+    def __init__(self, *accounts: Account) -> None:
+        self.accounts = accounts
+        self.asked: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def by_phone(self, e164: str) -> tuple[Candidate, ...]:
+        self.asked.append(e164)
+        await self.gate.wait()
+        return tuple(Candidate(account=account, reason=MatchReason.EXACT_NUMBER) for account in self.accounts)
+
+
+class History:
+    def __init__(self) -> None:
+        self.is_away = False
+
+    async def timeline(self, account_id: str, *, cursor: str | None, limit: int) -> Page[Any]:
+        if self.is_away:
+            raise StorageError("the store failed: locked")
+        return Page(items=(), next=None)
+
+
+class Records:
+    def __init__(self) -> None:
+        self.put_calls: list[tuple[str, str | None]] = []
+        self.came = asyncio.Event()
+        self.is_full = False
+
+    def put(self, call: Call, account_id: str | None) -> "asyncio.Future[None]":
+        if self.is_full:
+            raise StorageError("10000 calls wait for the store already")
+        self.put_calls.append((call.call_id, account_id))
+        self.came.set()
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+
+class Stage:
+    """A desk with one agent's browser, and the story that is told there."""
+
+    def __init__(self, *accounts: Account) -> None:
+        self.customers, self.history, self.records = Customers(*accounts), History(), Records()
+        self.hub = Hub(WebMetrics(CollectorRegistry()))
+        self.events: asyncio.Queue[CallEvent] = asyncio.Queue()
+        self.desk = Desk(
+            hub=self.hub,
+            lookup=Lookup(self.customers, "GB"),
+            interactions=self.history,
+            recorder=self.records,
+            decision_for=lambda uniqueid: DECISION if uniqueid == "1.1" else None,
+        )
+        self._browser = self.hub.attach(AGENT, b"")
+        self._browser.cursor = self._browser.receiver.outbox.newest_id
+        self._browser.is_open = True
+        self.story = asyncio.create_task(handle_call(self.events, self.desk))
+
+    def tell(self, *events: CallEvent) -> None:
+        for event in events:
+            self.events.put_nowait(event)
+
+    def heard(self) -> list[dict[str, Any]]:
+        """What the browser has to read since the last look."""
+        outbox = self._browser.receiver.outbox
+        bodies = []
+        while (event := outbox.next_after(self._browser.cursor)) is not None:
+            self._browser.cursor = event.event_id
+            body = event.body if event.body.startswith(b"{") else b"{" + event.body
+            bodies.append(orjson.loads(body if body.endswith(b"}") else body + b"}"))
+        return bodies
+
+    async def hears(self, *kinds: str) -> list[dict[str, Any]]:
+        """Waits until the browser has these events to read, in this order."""
+        heard: list[dict[str, Any]] = []
+        async with asyncio.timeout(5):
+            while [one["type"] for one in heard] != list(kinds):
+                self._browser.wake.clear()
+                heard += self.heard()
+                if [one["type"] for one in heard] != list(kinds):
+                    await self._browser.wake.wait()
+        return heard
+
+
+def arrived(**changes: Any) -> CallArrived:
+    return CallArrived(call=a_call(state=CallState.ARRIVED, **changes), at=NOW)
+
+
+def offered(nth: int = 1, **changes: Any) -> CallOffered:
+    return CallOffered(call=a_call(ringing=("1001",), **changes), at=NOW, agent=ONE, nth=nth)
+
+
+def answered() -> CallAnswered:
+    return CallAnswered(call=a_call(talking=("1001",)), at=NOW, agent=ONE)
+
+
+def ended(**changes: Any) -> CallEnded:
+    call = a_call(talking=("1001",))
+    return CallEnded(call=replace(call, state=CallState.ENDED, talks=(), ended_at=NOW, **changes), at=NOW)
+
+
+async def test_the_story_of_an_answered_call():
+    zoe = an_account()
+    stage = Stage(zoe)
+
+    stage.tell(arrived(), offered(), answered(), ended())
+    await stage.story
+
+    heard = stage.heard()
+    assert [one["type"] for one in heard] == ["pop", "call.changed", "call.answered", "call.ended"]
+    assert (heard[0]["lookup"], heard[0]["account"]["name"], heard[0]["routing"]["rule"]) == ("found", zoe.name, "gold")
+    assert stage.records.put_calls == [("main:1.1", zoe.account_id)]
+    assert stage.customers.asked == ["+442079460018"]
+
+
+async def test_a_pop_goes_out_at_the_deadline_and_the_customer_follows_with_the_call_as_it_is_by_then():
+    zoe = an_account()
+    stage = Stage(zoe)
+    stage.customers.gate.clear()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    stage.tell(arrived(), offered())
+    (pop, _) = await stage.hears("pop", "call.changed")
+    waited = loop.time() - began
+    stage.tell(answered())
+    await stage.hears("call.answered")
+    stage.customers.gate.set()
+    (update,) = await stage.hears("pop.update")
+
+    assert (pop["lookup"], pop["account"]) == ("pending", None)
+    assert DEADLINE_SECONDS - 0.02 < waited < DEADLINE_SECONDS + 1
+    assert (update["pop_id"], update["account"]["name"]) == (pop["pop_id"], zoe.name)
+    assert (update["call"]["state"], update["call"]["talking"]) == ("talking", ["1001"])
+    stage.tell(ended())
+    await stage.story
+
+
+async def test_the_deadline_counts_from_the_arrival_so_that_a_later_ring_does_not_wait():
+    stage = Stage()
+    stage.customers.gate.clear()
+    loop = asyncio.get_running_loop()
+    stage.tell(arrived(), offered())
+    await stage.hears("pop", "call.changed")
+    began = loop.time()
+
+    stage.tell(
+        OfferEnded(call=a_call(), at=NOW, agent=ONE, nth=1, why=OfferEnd.RING_NO_ANSWER),
+        offered(nth=2),
+    )
+    heard = await stage.hears("pop.withdrawn", "pop", "call.changed")
+
+    assert loop.time() - began < DEADLINE_SECONDS / 2
+    assert heard[1]["pop_id"] == "main:1.1/1001/2"
+    stage.customers.gate.set()
+    stage.tell(ended())
+    await stage.story
+
+
+async def test_a_customer_who_is_found_after_the_end_comes_on_the_record():
+    """The record itself does not wait: a service that is stopped meanwhile must not lose the call."""
+    zoe = an_account()
+    stage = Stage(zoe)
+    stage.customers.gate.clear()
+
+    stage.tell(arrived(), offered(), ended(outcome=Outcome.ABANDONED))
+    await stage.hears("pop", "call.changed", "call.ended")
+    await asyncio.wait_for(stage.records.came.wait(), 5)
+    at_once = list(stage.records.put_calls)
+    stage.customers.gate.set()
+    await stage.story
+
+    assert at_once == [("main:1.1", None)]
+    assert stage.records.put_calls == [("main:1.1", None), ("main:1.1", zoe.account_id)]
+
+
+async def test_a_history_that_cannot_be_had_does_not_hold_up_the_pop():
+    stage = Stage(an_account())
+    stage.history.is_away = True
+
+    stage.tell(arrived(), offered(), ended())
+    await stage.story
+
+    pop = stage.heard()[0]
+    assert (pop["lookup"], pop["history"]) == ("found", [])
+
+
+@pytest.mark.parametrize(
+    ("accounts", "on_record"),
+    [pytest.param(0, False, id="nobody"), pytest.param(1, True, id="one"), pytest.param(2, False, id="several")],
+)
+async def test_only_one_clear_match_puts_the_call_on_an_account(accounts: int, on_record: bool):
+    customers: Sequence[Account] = [an_account(f"customer {n}") for n in range(accounts)]
+    stage = Stage(*customers)
+
+    stage.tell(arrived(), ended())
+    await stage.story
+
+    assert [account is not None for _, account in stage.records.put_calls] == [on_record]
+
+
+async def test_an_outbound_call_is_looked_up_by_the_number_that_was_dialled():
+    stage = Stage(an_account())
+    outbound: dict[str, Any] = {"direction": Direction.OUTBOUND, "presented_number": None}
+
+    stage.tell(
+        arrived(customer_number=None, **outbound),
+        CallChanged(call=a_call(customer_number="+442079460019", **outbound), at=NOW),
+        ended(customer_number="+442079460019", **outbound),
+    )
+    await stage.story
+
+    assert stage.customers.asked == ["+442079460019"]
+    assert stage.records.put_calls[0][1] is not None
+
+
+async def test_a_call_between_agents_asks_nobody_and_pops_nowhere():
+    stage = Stage(an_account())
+
+    stage.tell(
+        *(replace(event, call=replace(event.call, direction=Direction.INTERNAL)) for event in (arrived(), offered(), ended()))
+    )
+    await stage.story
+
+    assert [one["type"] for one in stage.heard()] == ["call.changed", "call.ended"]
+    assert stage.customers.asked == []
+    assert stage.records.put_calls == [("main:1.1", None)]
+
+
+async def test_an_end_whose_beginning_was_not_followed_is_recorded_on_the_account():
+    zoe = an_account()
+    stage = Stage(zoe)
+
+    stage.tell(ended())
+    await stage.story
+
+    assert stage.records.put_calls == [("main:1.1", zoe.account_id)]
+
+
+async def test_a_call_that_cannot_be_recorded_ends_its_story_and_raises_nothing():
+    stage = Stage(an_account())
+    stage.records.is_full = True
+
+    stage.tell(arrived(), ended())
+    await stage.story
+
+    assert [one["type"] for one in stage.heard()] == ["call.ended"]
