@@ -60,15 +60,16 @@ def hangup_request(switch: Switch, event: AmiEvent, at: float) -> None:
         return
     channel.cause = event.get("Cause")
     refused = channel.state == BUSY or (channel.state != UP and channel.cause not in _ASKED)
-    if refused and not channel.dialled:
+    if refused and channel.originating:
         channel.soft_hangup_at = channel.soft_hangup_at or at
     else:
         channel.hangup_at = at
+        _tell_refusal(channel)
     switch.leaving.append((at, channel))
 
 
 def soft_hangup_request(switch: Switch, event: AmiEvent, at: float) -> None:
-    """The PBX wants a channel to end; its `Cause` is not a hang-up cause here, but the reason (AST_SOFTHANGUP_..., Asterisk 22)."""
+    """The PBX wants a channel to end; `Cause` is the reason here (AST_SOFTHANGUP_..., Asterisk 22)."""
     channel = switch.known(event)
     if channel is None or channel.soft_hangup_at is not None:
         return
@@ -93,6 +94,17 @@ def hangup(switch: Switch, event: AmiEvent, at: float) -> None:
         switch.channels.remember_ended(event.get("Uniqueid"))
 
 
+def _tell_refusal(channel: Channel) -> None:
+    """The phone's own no may come behind the DialEnd that calls it NOANSWER."""
+    call, offer, said_no = channel.call, channel.offer, refusal(channel)
+    if call is None or call.ended_at is not None or not channel.dialled or channel.up_at is not None or said_no is None:
+        return
+    if call.dial_status == "NOANSWER" and channel.cause not in _PEOPLE:
+        call.dial_status = "CONGESTION"
+    if offer is not None and offer.result is OfferResult.NO_ANSWER and offer.rang_at is None:
+        offer.result, offer.rang_at = said_no, offer.ended_at
+
+
 def _tell_cause(channel: Channel, cause: str) -> None:
     """What the Hangup of a leg that was never answered says of its ring and its dialling, where no DialEnd said it."""
     call, offer = channel.call, channel.offer
@@ -100,7 +112,7 @@ def _tell_cause(channel: Channel, cause: str) -> None:
         return
     if offer is not None and offer.result is OfferResult.NO_ANSWER and cause == _ELSEWHERE:
         offer.result = OfferResult.ANSWERED_ELSEWHERE
-    if channel.kind in {Kind.AGENT, Kind.TRUNK} and call.queue is None and call.dial_status is None:
+    if channel.kind in {Kind.AGENT, Kind.TRUNK} and call.queue is None and call.dial_status in {None, "ANSWER"}:
         call.dial_status = "BUSY" if cause == "17" else "NOANSWER" if cause in _PEOPLE else "CONGESTION"
 
 
@@ -240,7 +252,7 @@ def dialled_trunk(switch: Switch, call: CallDraft, source: Channel | None, dest:
 
 def number_dialled(dial_string: str) -> str | None:
     """`0698765432` of the dial string `0698765432@trunk` (PJSIP) or `trunk/0698765432` (SIP)."""
-    dialled = dial_string.split("&")[0]
+    dialled = dial_string.partition("&")[0]
     number, at_sign, _ = dialled.partition("@")
     if not at_sign and "/" in dialled:
         number = dialled.rpartition("/")[2]

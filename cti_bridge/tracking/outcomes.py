@@ -13,7 +13,7 @@ QUEUE_EXITS = {
     "WITHDRAW": Outcome.FAILED,
     "UNTOLD": Outcome.FAILED,
 }
-"""By the dialplan variable QUEUESTATUS (app_queue, Asterisk 22); it says nothing of an exit by key or of a caller hung up by AMI."""
+"""By the dialplan variable QUEUESTATUS (app_queue, Asterisk 22); not told at an exit by key or a hang-up by AMI."""
 
 DIAL_STATUSES = {
     "BUSY": Outcome.BUSY,
@@ -60,7 +60,8 @@ def who_hung_up(call: CallDraft, at: float) -> Party:
     if not call.answered:
         if call.direction is Direction.INBOUND:
             return customer if call.customer.hangup_at is not None else Party.SYSTEM
-        return Party.AGENT if call.starter.hangup_at is not None else Party.SYSTEM
+        refused_unrung = call.click_to_call and call.starter.ringing_at is None
+        return Party.AGENT if call.starter.hangup_at is not None and not refused_unrung else Party.SYSTEM
     last = [talk for talk in call.talks if not talk.let_go and _ended(talk, at) >= at - _SAME_END_SECONDS]
     agents = [talk.channel.hangup_at for talk in last if talk.channel.hangup_at is not None]
     gave_up = call.customer.hangup_at
@@ -74,10 +75,11 @@ def who_hung_up(call: CallDraft, at: float) -> Party:
     return Party.SYSTEM
 
 
-def seen_to_end(call: CallDraft) -> bool:
-    """True where somebody asked to end the call, so that what became of it is known although its Hangup was not seen."""
+def asked_at(call: CallDraft) -> float | None:
+    """When somebody last asked to end the call: what became of it is known then, although its Hangup was not seen."""
     legs = [call.customer, call.starter, *(talk.channel for talk in call.talks if talk.left_at is not None and not talk.let_go)]
-    return any(leg.hangup_at is not None or leg.soft_hangup_at is not None for leg in legs)
+    moments = [at for leg in legs for at in (leg.hangup_at, leg.soft_hangup_at) if at is not None]
+    return max(moments, default=None)
 
 
 def _ended(talk: TalkDraft, at: float) -> float:

@@ -88,9 +88,12 @@ def application(switch: Switch, event: AmiEvent, at: float) -> None:
     channel = switch.known(event)
     if channel is None or channel.call is None or channel.call.customer is not channel:
         return
-    channel.call.dialplan_seen = True
+    call = channel.call
+    call.dialplan_seen = True
     if event.get("Application") == "Queue":
-        channel.call.queue_asked, channel.call.queue_asked_at = event.get("AppData").split(",", 1)[0], at
+        queue = event.get("AppData").split(",", 1)[0]
+        if call.queue != queue:  # said once more where the caller leaves by a key, or was transferred into it (22.10.1)
+            call.queue_asked, call.queue_asked_at = queue, at
     else:
         voicemail(switch, event, at)
 

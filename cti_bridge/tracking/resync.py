@@ -11,7 +11,7 @@ from cti_bridge.domain.call import TransferType
 from cti_bridge.tracking import call_rules, queue_rules
 from cti_bridge.tracking.channels import RINGING, UP, Channel, Kind
 from cti_bridge.tracking.draft import CallDraft, TransferDraft
-from cti_bridge.tracking.outcomes import seen_to_end
+from cti_bridge.tracking.outcomes import asked_at
 from cti_bridge.tracking.switch import Switch
 
 _SHUTDOWN_SECONDS = 30.0
@@ -53,7 +53,7 @@ class Resync:
         """Closes every open call: its end was not seen."""
         when = self._lost_at if self._lost_at is not None else at
         for call in list(self._switch.calls.values()):
-            crashed = self._restarted or (self._lost_at is not None and not seen_to_end(call))
+            crashed = self._restarted or (self._lost_at is not None and asked_at(call) is None)
             self._switch.end(call, when, estimated=True, crashed=crashed)
 
     def _booted(self, event: AmiEvent, at: float) -> None:
@@ -71,8 +71,8 @@ class Resync:
         for channel in switch.channels:
             if whole and channel.uid not in listed:
                 self._vanished(channel, lost_at)
-        for event in listed.values():
-            self._show(event, at)
+        for event in sorted(listed.values(), key=lambda item: item.get("Uniqueid") != item.get("Linkedid")):
+            self._show(event, at)  # whoever began a call before those that were dialled for it
         for event in listed.values():
             self._dialling(event, listed.values(), at)
         for event in listed.values():

@@ -26,7 +26,7 @@ from cti_bridge.domain.call_events import (
 )
 from cti_bridge.tracking.channels import RING, UP, Channel, Channels, Kind
 from cti_bridge.tracking.draft import MISSED, CallDraft, OfferDraft, TalkDraft, TransferDraft, moment
-from cti_bridge.tracking.outcomes import outcome_of, seen_to_end, who_hung_up
+from cti_bridge.tracking.outcomes import asked_at, outcome_of, who_hung_up
 
 UNKNOWN = frozenset({"", "<unknown>"})
 
@@ -56,6 +56,10 @@ class Switch:
 
     def known(self, event: AmiEvent, prefix: str = "") -> Channel | None:
         return self.channels.get(event.get(prefix + "Uniqueid"))
+
+    def linked(self, linkedid: str) -> CallDraft | None:
+        """The live call that began with this Linkedid: a hint, as it merges and glues."""
+        return self._by_linkedid.get(linkedid)
 
     def adopt(self, event: AmiEvent, at: float, prefix: str = "") -> Channel:
         """A channel seen for the first time; a trunk's own channel begins an inbound call."""
@@ -154,10 +158,12 @@ class Switch:
         """
         if call.ended_at is not None:
             return
+        asked = asked_at(call) if estimated and not crashed else None
+        lost = estimated and asked is None
+        at = at if asked is None else min(at, asked)
         for offer in call.open_offers():
             self.end_offer(call, offer, at, OfferResult.CALLER_GONE)
         self.stop_hold(call, at)
-        lost = estimated and (crashed or not seen_to_end(call))
         for talk in call.open_talks():
             talk.ended_at = talk.left_at if talk.left_at is not None else at
         if call.visits and call.visits[-1].left_at is None:
@@ -290,7 +296,7 @@ class Switch:
         if call.held_since is None or call.held_by is None:
             return
         phone = call.held_by
-        call.hold_s += at - call.held_since
+        call.hold_s += max(0.0, at - call.held_since)
         call.held_since = call.held_by = None
         self.out.append(CallResumed(call=call.picture(at), at=moment(at), agent=_agent_of(call, phone)))
 

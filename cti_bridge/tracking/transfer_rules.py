@@ -56,7 +56,7 @@ def attended_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
 
 
 def _let_other_go(switch: Switch, leg: Channel, call: CallDraft, at: float) -> None:
-    """Where the transferer's other line was another customer's call, that customer is let go of just the same, towards this one."""
+    """Where the transferer's other line was another customer's call, that customer is let go of too, towards this one."""
     other = leg.call
     if other is None or other is call or other.ended_at is not None or other.talk_of(leg) is None:
         return
@@ -152,22 +152,29 @@ def _went(switch: Switch, call: CallDraft, to: str, at: float, *, keep: bool = F
         switch.transfer(call, TransferDraft(type=TransferType.BLIND, from_agent=agent, to=to, at=at, open=False), at)
 
 
+_PICKUP_SECONDS = 0.5
+"""The phone that rang may be hung up before the pick-up is told."""
+
+
 def taken(switch: Switch, call: CallDraft, taker: Channel, at: float) -> None:
     """A phone that called by itself has this call from now on."""
     call.picked_up = True
     taker.call, taker.originating = call, True
     if call.visits:
         call.visits[-1].answered = True
-    for offer in call.open_offers():
-        if offer.rang_at is not None:
-            switch.end_offer(call, offer, at, OfferResult.ANSWERED_ELSEWHERE)
+    for offer in call.offers:
+        if offer.rang_at is None:
+            continue
+        if offer.result is OfferResult.NO_ANSWER and offer.ended_at is not None and at - offer.ended_at < _PICKUP_SECONDS:
+            offer.result = OfferResult.ANSWERED_ELSEWHERE
+        switch.end_offer(call, offer, at, OfferResult.ANSWERED_ELSEWHERE)
 
 
 def pickup(switch: Switch, event: AmiEvent, at: float) -> None:
     """Another phone takes a ringing call: the ring was not missed, and whoever took it was not offered it."""
     taker, ringing = switch.channel(event, at), switch.channel(event, at, "Target")
-    call = ringing.call if ringing is not None else None
-    if taker is None or ringing is None or call is None or call.ended_at is not None:
+    call = ringing.call if ringing is not None else switch.linked(event.get("TargetLinkedid"))
+    if taker is None or call is None or call.ended_at is not None:
         return
     taken(switch, call, taker, at)
 
