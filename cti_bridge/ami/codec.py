@@ -71,8 +71,8 @@ class AmiCodec:
                 elif shape.only_with and block.rfind(shape.only_with[0]) < 0 and block.rfind(shape.only_with[-1]) < 0:
                     skipped += 1
                     continue
-                elif shape.strict.match(block):
-                    out.append(AmiEvent(shape.name, block))
+                elif checked := shape.strict.match(block):
+                    out.append(AmiEvent(shape.name, block, checked))
                     continue
             out.extend(self._unusual(block))
         self.counters["skipped"] += skipped
@@ -164,4 +164,4 @@ class AmiCodec:
 
 def _restored(shape: Shape, block: bytes) -> AmiEvent | None:
     clean = restored(shape, block)
-    return None if clean is None else AmiEvent(shape.name, clean, tampered=True)
+    return None if clean is None else AmiEvent(shape.name, clean, shape.strict.match(clean), tampered=True)

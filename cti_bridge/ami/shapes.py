@@ -30,6 +30,10 @@ _SNAPSHOT = (
 """Headers of a channel snapshot in Asterisk's order."""
 _UNESCAPED = ("CallerIDNum", "ConnectedLineNum", "AccountCode", "Exten")
 """Headers of a snapshot whose values Asterisk writes as the caller sent them."""
+CAPTURED = frozenset(
+    {"Channel", "ChannelState", "CallerIDNum", "Exten", "Uniqueid", "Linkedid", "BridgeUniqueid", "Queue", "DialStatus"}
+)
+"""Headers that the tracker asks for most: taken while the structure is checked, which costs less than to look for them again."""
 _BRIDGE = ("BridgeUniqueid", "BridgeType", "BridgeTechnology", "BridgeCreator", "BridgeName", "BridgeNumChannels")
 _MEMBER = ("Queue", "MemberName", "Interface", "StateInterface", "Membership", "Penalty", "CallsTaken", "LastCall")
 
@@ -60,12 +64,19 @@ class Part:
     def pattern(self, *, last: bool) -> bytes:
         """Without DOTALL `.` stops at a line feed: a header is one line; the last one of a block has no line end any more."""
         text = b"".join(
-            rb"(?:%s.*\r\n)*" % re.escape(step.key) if step.any_number else rb"%s.*\r\n" % re.escape(step.key)
+            rb"(?:%s.*\r\n)*" % re.escape(step.key) if step.any_number else self._line(step)
             for step in self.steps()
             if not (last and step.any_number)
         )
-        text = text.removesuffix(rb"\r\n") if last else text
+        if last:
+            text = re.sub(rb"\.\*(\)?)\\r\\n\Z", rb"[^\\r\\n]*\1", text)
         return b"(?:%s)?" % text if self.optional else text
+
+    def _line(self, step: Step) -> bytes:
+        key = step.key[:-1].decode()
+        if key.removeprefix(self.prefix) not in CAPTURED:
+            return rb"%s.*\r\n" % re.escape(step.key)
+        return rb"%s ?(?P<%s>.*)\r\n" % (re.escape(step.key), key.encode())
 
 
 @dataclass(frozen=True, slots=True)

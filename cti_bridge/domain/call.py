@@ -87,8 +87,7 @@ class OfferResult(StrEnum):
     FORWARDED = "forwarded"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class Offer(NamedTuple):
     """One ring of one agent's phone for this call; `result` is None while it rings."""
 
     agent: Extension
@@ -98,8 +97,7 @@ class Offer:
     result: OfferResult | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Talk:
+class Talk(NamedTuple):
     """A stretch in which `party` (an agent's extension, or `external:NUMBER`) had the customer; `ended_at` is None while so."""
 
     party: str
@@ -107,8 +105,7 @@ class Talk:
     ended_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueVisit:
+class QueueVisit(NamedTuple):
     """One stay in one queue; `left_at` None while the caller waits. A redial into the same queue is a new visit."""
 
     queue: str
@@ -121,7 +118,8 @@ class QueueVisit:
 class Call(NamedTuple):
     """One customer contact. Numbers and names are the caller's words: hostile until shown as text.
 
-    A named tuple and no dataclass because one is made at each of a call's events: a third of the cost (bench/parse.py).
+    It and its parts are named tuples and no dataclasses because they are made at each event of a call: a third of the cost
+    (bench/parse.py).
 
     `customer_number` is E.164 where the number plan allows, else as presented; `wait_s`, `talk_s` and `hold_s` are seconds.
     """

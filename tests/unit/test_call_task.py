@@ -122,7 +122,7 @@ def answered() -> CallAnswered:
 
 def ended(**changes: Any) -> CallEnded:
     call = a_call(talking=("1001",))
-    return CallEnded(call=replace(call, state=CallState.ENDED, talks=(), ended_at=NOW, **changes), at=NOW)
+    return CallEnded(call=call._replace(state=CallState.ENDED, talks=(), ended_at=NOW, **changes), at=NOW)
 
 
 async def test_the_story_of_an_answered_call():
