@@ -233,7 +233,7 @@ async def test_a_call_between_agents_asks_nobody_and_pops_nowhere():
     stage = Stage(an_account())
 
     stage.tell(
-        *(replace(event, call=replace(event.call, direction=Direction.INTERNAL)) for event in (arrived(), offered(), ended()))
+        *(replace(event, call=event.call._replace(direction=Direction.INTERNAL)) for event in (arrived(), offered(), ended()))
     )
     await stage.story
 
