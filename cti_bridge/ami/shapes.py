@@ -165,10 +165,7 @@ SHAPES: dict[bytes, Shape] = {
             _headers("IsExternal", "DestType"),
         ),
         _shape("Pickup", _channel(), _channel("Target")),
-        *(
-            _shape(name, _channel("Parkee"))
-            for name in ("ParkedCall", "ParkedCallTimeOut", "ParkedCallGiveUp", "ParkedCallSwap")
-        ),
+        *(_shape(name, _channel("Parkee")) for name in ("ParkedCall", "ParkedCallTimeOut", "ParkedCallGiveUp", "ParkedCallSwap")),
         _shape(
             "UnParkedCall",
             _channel("Parkee"),

@@ -22,7 +22,7 @@ MADE_UP_FOR = frozenset(
         "ParkedCallGiveUp", "QueueMember", "QueueParams", "BridgeListItem", "BridgeListComplete",
     }
 )  # fmt: skip
-"""Events whose loss changes nothing, anywhere: the others say the same. (What a lost Hold or HangupRequest said, nobody else says.)"""
+"""Events whose loss changes nothing, anywhere: the others say the same. What a Hold or a HangupRequest says, nobody else does."""
 
 ONE = [name for name in names() if name != "burst_40"]
 

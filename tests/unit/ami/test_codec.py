@@ -70,9 +70,7 @@ def test_an_injection_is_counted_and_marked(text: str) -> None:
 @pytest.mark.parametrize("text", [text for _, text in FORGED], ids=[name for name, _ in FORGED])
 def test_two_injected_values_of_one_event_are_both_undone(text: str) -> None:
     event = block("DialBegin", **snapshot(uid="1.1", CallerIDNum=text), **snapshot("Dest", uid="1.2"), DialString="1001")
-    both = block(
-        "DialBegin", **snapshot(uid="1.1"), **snapshot("Dest", uid="1.2", ConnectedLineNum=text), DialString="1001"
-    )
+    both = block("DialBegin", **snapshot(uid="1.1"), **snapshot("Dest", uid="1.2", ConnectedLineNum=text), DialString="1001")
 
     got = events(a_codec(), wire(event, both, GENUINE))
 
