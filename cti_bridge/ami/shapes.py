@@ -176,9 +176,12 @@ SHAPES: dict[bytes, Shape] = {
             _headers("IsExternal", "DestType"),
         ),
         _shape("Pickup", _channel(), _channel("Target")),
-        *(
-            _shape(name, _channel("Parkee"))
-            for name in ("ParkedCall", "UnParkedCall", "ParkedCallTimeOut", "ParkedCallGiveUp", "ParkedCallSwap")
+        *(_shape(name, _channel("Parkee")) for name in ("ParkedCall", "ParkedCallTimeOut", "ParkedCallGiveUp", "ParkedCallSwap")),
+        _shape(
+            "UnParkedCall",
+            _channel("Parkee"),
+            _channel("Retriever", optional=True),
+            _headers("ParkerDialString", "Parkinglot", "ParkingSpace", "ParkingTimeout", "ParkingDuration"),
         ),
         *(_shape(name, _channel("Spyer"), _channel("Spyee", optional=True)) for name in ("ChanSpyStart", "ChanSpyStop")),
         _shape("OriginateResponse", _headers("ActionID", "Response", "Channel", "Context", "Exten", "Reason", "Uniqueid")),

@@ -160,7 +160,7 @@ class Switch:
             return
         asked = asked_at(call) if estimated and not crashed else None
         lost = estimated and asked is None
-        at = at if asked is None else min(at, asked)
+        at = max(call.started_at, at if asked is None else min(at, asked))
         for offer in call.open_offers():
             self.end_offer(call, offer, at, OfferResult.CALLER_GONE)
         self.stop_hold(call, at)
