@@ -3,7 +3,7 @@
 Calls come in through `put`, wait in a bounded buffer and go out in groups, one commit for all that came meanwhile: the
 disk's sync is paid once a group, not once a call. The key is the `call_id`, so putting a call again (a replay after a
 crash, a retry after "was it committed?") changes nothing. When the store is locked or away the calls wait and are tried
-again; when the buffer is full, `put` refuses and the caller keeps the call (the journal has it in any case).
+again; when the buffer is full, `put` refuses and the caller keeps the call.
 What agents write (`set_wrap_up`) does not wait here: it is one transaction of its own, done when it returns.
 """
 
@@ -92,7 +92,7 @@ class Recorder:
                     self._idle.set()
         finally:
             while self._waiting:
-                _refuse(self._waiting.popleft()[2], "the recorder stopped before this call was stored; the journal has it")
+                _refuse(self._waiting.popleft()[2], "the recorder stopped before this call was stored")
 
     async def set_wrap_up(self, call_id: CallId, changes: Mapping[str, Any], *, call: Call | None, now: datetime) -> Interaction:
         """Sets disposition, note or account_id (only the keys given) of a call's interaction, ended or not; on disk on return.
