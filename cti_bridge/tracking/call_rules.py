@@ -11,7 +11,7 @@ _REFUSED = {"BUSY": OfferResult.BUSY, "CONGESTION": OfferResult.DECLINED, "NOANS
 """DialStatus of a phone that did not answer; CANCEL is judged by what else happened."""
 _ASKED = frozenset({"", "0", "16", "127"})
 """Causes of a HangupRequest from a caller who gives up before the answer; 17, 34 and the like are the PBX's own refusal."""
-_HANGUP_SECONDS = 10.0
+HANGUP_SECONDS = 10.0
 """A Hangup follows its request at once; the dialplan's `h` extension may take a moment (Asterisk 22)."""
 _ELSEWHERE = "26"
 """Cause of a leg that is given up because another one was answered."""
@@ -145,7 +145,7 @@ def gone(switch: Switch, channel: Channel, at: float, *, estimated: bool = False
 
 def overdue(switch: Switch, at: float) -> None:
     """Channels that asked to hang up and were never heard of again: their Hangup was missed."""
-    while switch.leaving and at - switch.leaving[0][0] > _HANGUP_SECONDS:
+    while switch.leaving and at - switch.leaving[0][0] > HANGUP_SECONDS:
         asked_at, channel = switch.leaving.popleft()
         if switch.channels.get(channel.uid) is channel:
             gone(switch, channel, asked_at, estimated=True)

@@ -77,7 +77,8 @@ class CallTracker:
 
     def feed(self, event: AmiEvent, at: float) -> list[TrackerEvent]:
         """What this event means, in order; empty for most."""
-        if self._switch.leaving:
+        leaving = self._switch.leaving
+        if leaving and at - leaving[0][0] > call_rules.HANGUP_SECONDS:
             call_rules.overdue(self._switch, at)
         rule = RULES.get(event.name)
         if rule is None:
