@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -265,7 +265,8 @@ class Hub:
             self._metrics.outboxes_dropped.inc()
 
     def _settle_pops(self, call: Call, *, is_over: bool) -> None:
-        """A pop stands while the call rings at its agent (until it is withdrawn) and while the agent has the caller.
+        """A pop stands while the call rings at its agent (until it is withdrawn) and while the agent has the caller; it shows
+        the call as it is now to a page that is loaded anew.
 
         Between the end of the ring and the talk a picture may show neither: the caller leaves the queue first (Asterisk 22).
         """
@@ -276,6 +277,8 @@ class Hub:
                 sent.is_answered = True
             if is_over or (pop.agent not in concerned and (sent is None or sent.is_answered)):
                 self._drop_standing(call.call_id, pop.pop_id)
+            else:
+                self._standing[call.call_id][pop.pop_id] = replace(pop, call=call)
 
     def _drop_standing(self, call_id: CallId, pop_id: str) -> None:
         pops = self._standing.get(call_id, {})

@@ -212,3 +212,4 @@ async def test_a_page_that_is_loaded_anew_in_mid_call_still_knows_the_customer(t
 
         (standing,) = anew.welcome["snapshot"]["pops"]
         assert (standing["pop_id"], standing["account"]["name"]) == (pop["pop_id"], "Zoë")
+        assert (standing["call"]["state"], standing["call"]["ringing"]) == ("talking", [])
