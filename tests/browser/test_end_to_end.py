@@ -3,6 +3,7 @@
 `CTI_PICTURES=docs/images` makes the pictures of the README here, in the middle of a busy little call centre.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -40,6 +41,7 @@ window.shownAt = new Promise((done) => addEventListener('DOMContentLoaded', () =
   if (name.includes('Eleanor Whitfield')) done(performance.timeOrigin + performance.now());
 }).observe(document.body, { childList: true, subtree: true, characterData: true })));
 """
+PICTURES = os.environ.get("CTI_PICTURES")
 POP_SECONDS = 1.0
 """What an agent can feel; measured are some tens of milliseconds, on a busy machine some more."""
 
@@ -91,13 +93,15 @@ async def test_call_pops_is_answered_noted_and_stands_on_the_account(
     await expect(page.locator(".timeline li").first).to_contain_text("Delivery of order 4471 a day late")
     took = await page.evaluate("shownAt") / 1000 - (agent.rang_at or 0)
 
+    if PICTURES:
+        await asyncio.sleep(4)
     agent.answer()
     await expect(page.locator("#call-phase")).to_have_text("Talking")
     await page.fill("#note", "New delivery agreed for Tuesday, before nine.")
     await page.locator(".dispositions label").first.click()
     await expect(page.locator(".saved-state")).to_have_attribute("data-state", "saved")
-    if folder := os.environ.get("CTI_PICTURES"):
-        await take_pictures(Path(folder), lab=lab, service=service, desk=page, browser=browser, carrier=carrier)
+    if PICTURES:
+        await take_pictures(Path(PICTURES), lab=lab, service=service, desk=page, browser=browser, carrier=carrier)
         return
     customer.hang_up()
     await expect(page.locator("#call-phase")).not_to_have_text("Talking")

@@ -98,7 +98,9 @@ class Site:
     def write_files(self) -> None:
         """Writes settings, secret and rules."""
         self.config.write_text(SETTINGS.format(folder=self.folder, network=self.network, account=self.account))
-        (self.folder / "secret").write_text(self.account.secret)
+        secret = self.folder / "secret"
+        secret.write_text(self.account.secret)
+        secret.chmod(0o600)
         (self.folder / "routing.yaml").write_text(self.rules)
 
     async def customer(self, name: str, *phones: str, **fields: Any) -> Account:

@@ -122,7 +122,7 @@ def answered() -> CallAnswered:
 
 def ended(**changes: Any) -> CallEnded:
     call = a_call(talking=("1001",))
-    return CallEnded(call=replace(call, state=CallState.ENDED, talks=(), ended_at=NOW, **changes), at=NOW)
+    return CallEnded(call=call._replace(state=CallState.ENDED, talks=(), ended_at=NOW, **changes), at=NOW)
 
 
 async def test_the_story_of_an_answered_call():
@@ -233,7 +233,7 @@ async def test_a_call_between_agents_asks_nobody_and_pops_nowhere():
     stage = Stage(an_account())
 
     stage.tell(
-        *(replace(event, call=replace(event.call, direction=Direction.INTERNAL)) for event in (arrived(), offered(), ended()))
+        *(replace(event, call=event.call._replace(direction=Direction.INTERNAL)) for event in (arrived(), offered(), ended()))
     )
     await stage.story
 

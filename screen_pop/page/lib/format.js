@@ -65,7 +65,7 @@ export function phone(number) {
 
 /** @param {string} country @param {string} rest */
 function grouped(country, rest) {
-  const sizes = { 1: [3, 3, 4], 44: /^2/.test(rest) ? [2, 4, 4] : [4, 3, 3], 86: /^1/.test(rest) ? [3, 4, 4] : [] }[country] ?? [];
+  const sizes = { 1: [3, 3, 4], 44: /^2/.test(rest) ? [2, 4, 4] : /^(1\d1|11|[3589])/.test(rest) ? [3, 3, 4] : [4, 3, 3], 86: /^1/.test(rest) ? [3, 4, 4] : [] }[country] ?? [];
   if (sizes.reduce((sum, size) => sum + size, 0) === rest.length && sizes.length) {
     let at = 0;
     return sizes.map((size) => rest.slice(at, (at += size)));
