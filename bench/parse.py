@@ -139,6 +139,7 @@ def _panoramisk(portions: Sequence[bytes], count: int) -> None:
     protocol = AMIProtocol()
     protocol.connection_made(_NoTransport())
     protocol.factory = _CountingManager()
+    protocol.factory.patterns.clear()  # its own one would send what waits for the login
     protocol.encoding = "utf8"
     for portion in portions:
         protocol.data_received(portion)

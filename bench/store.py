@@ -95,7 +95,7 @@ def _points(customer: int, account_id: str) -> Iterator[tuple[str, int, str, str
     yield account_id, 1, "email", f"c{customer}@example.com", f"c{customer}@example.com"
 
 
-def _past_calls(customer: int, account_id: str, now: datetime) -> Iterator[tuple[str, str, str, str, str, bytes]]:
+def _past_calls(customer: int, account_id: str, now: datetime) -> Iterator[tuple[str, ...]]:
     for days in range(1, PAST_CALLS + 1):
         began = now - timedelta(days=days)
         ended = began + timedelta(minutes=4)
