@@ -277,9 +277,13 @@ def a_member(agent: str) -> bytes:
         ("Name", f"Agent {agent}"),
         ("Location", f"PJSIP/{agent}"),
         ("StateInterface", f"PJSIP/{agent}"),
+        ("Membership", "static"),
         ("Penalty", 0),
+        ("CallsTaken", 0),
+        ("LastCall", 0),
         ("Status", 1),
         ("Paused", 0),
+        ("PausedReason", ""),
     )
 
 
