@@ -178,7 +178,6 @@ class Application:
         return Desk(
             hub=self._hub,
             lookup=self._lookup,
-            interactions=self.interactions,
             recorder=self._recorder,
             decision_for=self._router.decision_for,
         )

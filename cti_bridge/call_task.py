@@ -6,14 +6,14 @@ and the finished call on the customer's account. A slow look-up or store delays 
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
 import structlog
 
-from cti_bridge.domain.account import AccountId, Found, LookupResult, NotFound, TimedOut
-from cti_bridge.domain.call import Call, Direction, Extension
+from cti_bridge.domain.account import AccountId, Candidate, Found, LookupResult, NotFound, TimedOut
+from cti_bridge.domain.call import Call, Direction
 from cti_bridge.domain.call_events import (
     CallAnswered,
     CallArrived,
@@ -30,11 +30,9 @@ from cti_bridge.domain.call_events import (
 )
 from cti_bridge.domain.decision import RoutingDecision
 from cti_bridge.domain.errors import StorageError
-from cti_bridge.domain.interaction import Interaction
 from cti_bridge.lookup import DEADLINE_SECONDS, Lookup
 from screen_pop.hub import Hub
-from screen_pop.pop import HISTORY_SHOWN, build_pop, pop_id_of
-from screen_pop.ports import Interactions
+from screen_pop.pop import ScreenPop, build_pop, pop_id_of
 from storage.recorder import Recorder
 
 log = structlog.get_logger()
@@ -46,25 +44,8 @@ class Desk:
 
     hub: Hub
     lookup: Lookup
-    interactions: Interactions
     recorder: Recorder
     decision_for: Callable[[str], RoutingDecision | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Recognised:
-    """Who the customer is, and what passed between us before (for one clear match)."""
-
-    lookup: LookupResult
-    history: Sequence[Interaction] = ()
-
-    @property
-    def account_id(self) -> AccountId | None:
-        match self.lookup:
-            case Found(candidates=(candidate,)):
-                return candidate.account.account_id
-            case _:
-                return None
 
 
 class _Caller:
@@ -78,7 +59,7 @@ class _Caller:
         self._desk = desk
         self._tasks = tasks
         self._number: str | None = None
-        self._task: asyncio.Task[_Recognised] | None = None
+        self._task: asyncio.Task[LookupResult] | None = None
         self._began = 0.0
 
     def look_up(self, call: Call) -> None:
@@ -92,36 +73,41 @@ class _Caller:
         self._began = time.monotonic()
         self._task = self._tasks.create_task(_recognise(self._desk, call), name="recognise")
 
-    async def within_deadline(self) -> _Recognised:
+    async def within_deadline(self) -> LookupResult:
         """What is known by the deadline, counted from the beginning of the look-up."""
         if self._task is None:
-            return _Recognised(lookup=NotFound())
+            return NotFound()
         left = max(0.0, DEADLINE_SECONDS - (time.monotonic() - self._began))
         done, _ = await asyncio.wait({self._task}, timeout=left)
-        return self._task.result() if done else _Recognised(lookup=TimedOut())
+        return self._task.result() if done else TimedOut()
 
-    async def whenever(self) -> _Recognised:
-        return await self._task if self._task is not None else _Recognised(lookup=NotFound())
+    async def whenever(self) -> LookupResult:
+        return await self._task if self._task is not None else NotFound()
 
     def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
 
 
-async def _recognise(desk: Desk, call: Call) -> _Recognised:
+async def _recognise(desk: Desk, call: Call) -> LookupResult:
     number = call.presented_number if call.direction is Direction.INBOUND else call.customer_number
     result = await desk.lookup.by_number(number, untrusted=call.untrusted_caller)
     if isinstance(result, TimedOut):
         result = await desk.lookup.late(number, untrusted=call.untrusted_caller)
-    recognised = _Recognised(lookup=result)
-    if recognised.account_id is None:
-        return recognised
-    try:
-        page = await desk.interactions.timeline(recognised.account_id, cursor=None, limit=HISTORY_SHOWN)
-    except StorageError as error:
-        log.warning("call.history_missing", error=str(error))
-        return recognised
-    return _Recognised(lookup=result, history=page.items)
+    return result
+
+
+def _clear_match(result: LookupResult) -> Candidate | None:
+    match result:
+        case Found(candidates=(candidate,)):
+            return candidate
+        case _:
+            return None
+
+
+def _account_of(result: LookupResult) -> AccountId | None:
+    match = _clear_match(result)
+    return match.account.account_id if match else None
 
 
 async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:
@@ -136,10 +122,10 @@ async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:
                 case CallArrived(call=call) | CallChanged(call=call):
                     if call.direction is not Direction.INTERNAL:
                         caller.look_up(call)
-                case CallOffered(call=call, agent=agent, nth=nth):
+                case CallOffered(call=call):
                     if call.direction is not Direction.INTERNAL:
                         caller.look_up(call)
-                        late = await _pop(event, agent, nth, caller, desk)
+                        late = await _pop(event, caller, desk)
                         if late:
                             updates.append(tasks.create_task(_pop_later(event, caller, desk), name="pop later"))
                 case OfferEnded(call=call, agent=agent, nth=nth, why=why):
@@ -160,23 +146,24 @@ async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:
             await desk.hub.tell_call(event)
 
 
-async def _pop(event: CallOffered, agent: Extension, nth: int, caller: _Caller, desk: Desk) -> bool:
+async def _pop(event: CallOffered, caller: _Caller, desk: Desk) -> bool:
     """Shows the pop with what is known by the deadline; True where the customer is still to come."""
-    call = event.call
-    recognised = await caller.within_deadline()
-    pop = build_pop(call, agent, nth, recognised.lookup, history=recognised.history, decision=desk.decision_for(_uniqueid(call)))
-    await desk.hub.pop(pop, at=event.at)
-    return isinstance(recognised.lookup, TimedOut)
+    found = await caller.within_deadline()
+    await desk.hub.pop(_built(event.call, event, found, desk), at=event.at)
+    return isinstance(found, TimedOut)
 
 
 async def _pop_later(event: CallOffered, caller: _Caller, desk: Desk) -> None:
-    recognised = await caller.whenever()
-    if isinstance(recognised.lookup, TimedOut):
-        return
-    call = caller.call or event.call  # it may have been answered meanwhile
-    decision = desk.decision_for(_uniqueid(call))
-    pop = build_pop(call, event.agent, event.nth, recognised.lookup, history=recognised.history, decision=decision)
-    await desk.hub.update_pop(pop, at=event.at)
+    found = await caller.whenever()
+    if not isinstance(found, TimedOut):
+        call = caller.call or event.call  # it may have been answered meanwhile
+        await desk.hub.update_pop(_built(call, event, found, desk), at=event.at)
+
+
+def _built(call: Call, event: CallOffered, found: LookupResult, desk: Desk) -> ScreenPop:
+    match = _clear_match(found)
+    history = match.history if match else ()
+    return build_pop(call, event.agent, event.nth, found, history=history, decision=desk.decision_for(_uniqueid(call)))
 
 
 async def _record(call: Call, caller: _Caller, desk: Desk) -> None:
@@ -185,12 +172,12 @@ async def _record(call: Call, caller: _Caller, desk: Desk) -> None:
     A customer who is found too late is added to the record: it does not wait for the look-up, so that a stop loses no call.
     """
     began = time.monotonic()
-    recognised = await caller.within_deadline()
-    account_id = recognised.account_id
+    found = await caller.within_deadline()
     try:
+        account_id = _account_of(found)
         await desk.recorder.put(call, account_id)
-        if isinstance(recognised.lookup, TimedOut):
-            account_id = (await caller.whenever()).account_id
+        if isinstance(found, TimedOut):
+            account_id = _account_of(await caller.whenever())
             if account_id is not None:
                 await desk.recorder.put(call, account_id)
     except StorageError as error:

@@ -5,6 +5,7 @@ Exit codes: 0 done (a service that was told to stop, too), 1 failed or found som
 """
 
 import asyncio
+import errno
 import os
 import re
 import sys
@@ -43,6 +44,7 @@ app.add_typer(imports, name="import")
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Settings file; without it ./cti.toml, or CTI_… variables only.")
 ]
+PasswordOption = Annotated[str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, envvar="CTI_PASSWORD")]
 
 
 def main() -> None:
@@ -57,7 +59,9 @@ def main() -> None:
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-    except (CtiError, OSError) as error:
+    except OSError as error:
+        _complain(_in_plain_words(error), code=1)
+    except CtiError as error:
         _complain(error, code=1)
     except BaseExceptionGroup as group:
         expected, others = group.split((CtiError, OSError))
@@ -88,6 +92,8 @@ def demo(
 def check(config: ConfigOption = None) -> None:
     """Settings and routing file: every mistake with its place and a hint."""
     settings = _settings(config)
+    for pbx in settings.pbx:
+        read_secret(pbx)
     file = settings.routing.file
     try:
         text = file.read_text(encoding="utf-8")
@@ -176,10 +182,10 @@ def migrate(config: ConfigOption = None) -> None:
 def add_user(
     username: str,
     role: Annotated[Role, typer.Option(help="agent, supervisor or admin")],
+    password: PasswordOption,
     name: Annotated[str | None, typer.Option(help="As colleagues see it.")] = None,
     extension: Annotated[str | None, typer.Option(help="The phone of an agent.")] = None,
     language: Annotated[str | None, typer.Option(help="en or zh")] = None,
-    password: Annotated[str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, envvar="CTI_PASSWORD")] = "",
     config: ConfigOption = None,
 ) -> None:
     """Adds a person who may sign in."""
@@ -196,7 +202,7 @@ def add_user(
 @users.command("passwd")
 def set_password(
     username: str,
-    password: Annotated[str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, envvar="CTI_PASSWORD")] = "",
+    password: PasswordOption,
     config: ConfigOption = None,
 ) -> None:
     """Sets a password and ends the person's sessions."""
@@ -267,6 +273,13 @@ def _settings(config: Path | None) -> Settings:
 
 def _run(coroutine: Coroutine[Any, Any, None]) -> None:
     asyncio.run(coroutine)
+
+
+def _in_plain_words(error: OSError) -> str:
+    """What went wrong with which file or address, without numbers that only programmers know."""
+    if error.errno == errno.EADDRINUSE:
+        return f"{error.strerror or error}: another program has this port; choose another one"
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

@@ -36,10 +36,13 @@ from cti_bridge.domain.user import Role
 from cti_bridge.simulator.customers import CUSTOMERS, Customer, PastContact
 from cti_bridge.simulator.demo_callers import demo_callers
 from cti_bridge.simulator.pbx import SimulatedPbx
+from cti_bridge.simulator.scenarios import Habits
 from cti_bridge.simulator.world import WRAP_UP_SECONDS, demo_world
 
 PASSWORD = "demo-demo"  # noqa: S105 - printed on the screen, for a database that is thrown away
 CALLERS_A_MINUTE = 5.0
+HABITS = Habits(median_talk=40.0)
+"""Six agents are then busy four fifths of the time: now and then somebody waits, and a seventh is welcome."""
 USERS = (
     ("alice", "Alice Morgan", Role.AGENT, "1001", "en"),
     ("wangfang", "王芳", Role.AGENT, "1002", "zh"),
@@ -66,7 +69,12 @@ async def run_demo(*, folder: Path, port: int, say: Callable[[str], None], rate:
     """Runs until SIGINT or SIGTERM. Raises OSError where an address is taken."""
     await asyncio.to_thread(_make, folder)
     secret = secrets.token_urlsafe()
-    pbx = SimulatedPbx(world=demo_world(), username="cti", secret=secret, random=random.Random(), callers=demo_callers())
+    pbx = SimulatedPbx(
+        world=demo_world(), username="cti", secret=secret, random=random.Random(), callers=demo_callers(), habits=HABITS
+    )
+    for _, _, _, extension, _ in USERS:
+        if extension is not None:
+            pbx.pause(extension, reason="off shift")  # a newcomer's phone rings soon after the shift began, and not before
     async with pbx:
         settings = demo_settings(folder, port=port, pbx_port=pbx.port, secret=secret)
         logs.configure(settings.log)
@@ -93,7 +101,7 @@ async def _greet(application: Application, pbx: SimulatedPbx, say: Callable[[str
     for username, name, role, extension, _ in USERS:
         phone = f"phone {extension}" if extension else ""
         say(f"  {role.value:<11} {username:<9} password {PASSWORD}   {address}/{role.value:<11} {name} {phone}")
-    say("\nSign in as the agent, wait for the phone to ring, press Answer. In another window: the supervisor's board.\n")
+    say("\nSign in as an agent, start the shift, and answer when the phone rings. In another window: the supervisor's board.\n")
     pbx.ask_routes_of(application.settings.fastagi.host, application.agi_port)
     pbx.start_callers(rate)
 

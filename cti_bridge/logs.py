@@ -62,6 +62,7 @@ def configure(settings: LogSettings, *, stream: TextIO = sys.stdout) -> None:
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
         )
     )
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # its steps are told by the program that runs them
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.level.upper())

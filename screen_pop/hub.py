@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,6 +71,7 @@ class _SentPop:
     agent: Extension
     sent_at: float
     is_shown: bool = False
+    is_answered: bool = False
     is_withdrawn: bool = False
 
 
@@ -264,11 +265,20 @@ class Hub:
             self._metrics.outboxes_dropped.inc()
 
     def _settle_pops(self, call: Call, *, is_over: bool) -> None:
-        """A pop stands while the call rings at its agent or the agent has the caller."""
-        concerned = frozenset() if is_over else agents_in(call)
+        """A pop stands while the call rings at its agent (until it is withdrawn) and while the agent has the caller; it shows
+        the call as it is now to a page that is loaded anew.
+
+        Between the end of the ring and the talk a picture may show neither: the caller leaves the queue first (Asterisk 22).
+        """
+        concerned = agents_in(call)
         for pop in tuple(self._standing.get(call.call_id, {}).values()):
-            if pop.agent not in concerned:
+            sent = self._sent.get(pop.pop_id)
+            if sent is not None and pop.agent in call.talking:
+                sent.is_answered = True
+            if is_over or (pop.agent not in concerned and (sent is None or sent.is_answered)):
                 self._drop_standing(call.call_id, pop.pop_id)
+            else:
+                self._standing[call.call_id][pop.pop_id] = replace(pop, call=call)
 
     def _drop_standing(self, call_id: CallId, pop_id: str) -> None:
         pops = self._standing.get(call_id, {})

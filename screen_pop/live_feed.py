@@ -20,12 +20,13 @@ INTERVAL_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Picture:
-    """The encoded live state at one tick, by key."""
+    """The encoded live state at one tick, by key; `states` are the agents' as they were encoded."""
 
     queues: Mapping[str, bytes] = field(default_factory=dict)
     agents: Mapping[str, bytes] = field(default_factory=dict)
     links: Mapping[str, bytes] = field(default_factory=dict)
     routing: Mapping[str, bytes] = field(default_factory=dict)
+    states: Mapping[str, AgentState] = field(default_factory=dict)
 
 
 class LiveFeed:
@@ -63,10 +64,18 @@ class LiveFeed:
     def _taken(self, states: Sequence[AgentState]) -> _Picture:
         return _Picture(
             queues={figures.queue: to_json(figures_document(figures)) for figures in self._live.queues()},
-            agents={state.agent: to_json(agent_document(state)) for state in states},
+            agents={state.agent: self._encoded(state) for state in states},
+            states={state.agent: state for state in states},
             links={link.name: to_json(link_document(link)) for link in self._live.links()},
             routing={"": to_json(routing_document(self._live.routing()))},
         )
+
+    def _encoded(self, state: AgentState) -> bytes:
+        """Of a thousand agents a few change between two ticks: the others are not encoded again."""
+        before = self._before
+        if before.states.get(state.agent) == state:
+            return before.agents[state.agent]
+        return to_json(agent_document(state))
 
     def _put(
         self, connection: Connection, changed: _Picture, picture: _Picture, own_queues: Mapping[str, tuple[str, ...]]

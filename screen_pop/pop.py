@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, assert_never
 
 from cti_bridge.domain.account import (
+    HISTORY_SHOWN,
     Account,
     Candidate,
     Found,
@@ -22,9 +23,6 @@ from cti_bridge.domain.account import (
 from cti_bridge.domain.call import Call, Extension, call_document
 from cti_bridge.domain.decision import RoutingDecision, decision_document
 from cti_bridge.domain.interaction import Interaction, interaction_document
-
-HISTORY_SHOWN = 10
-"""How many of the newest interactions a pop carries; the timeline has the rest."""
 
 CANDIDATES_SHOWN = 10
 """A number shared by a whole company may match hundreds of accounts; the search has the rest."""

@@ -153,7 +153,8 @@ def to_json(document: Any) -> bytes:
 def event_body(type_: str, at: datetime, fields: Mapping[str, Any]) -> bytes:
     """A numbered event without its number: encoded once, however many receivers it has."""
     assert type_ in NUMBERED_TYPES, type_
-    return to_json({"type": type_, "at": iso_utc(at), **fields})
+    # A copy: orjson (3.13.0) leaves its 16 KiB buffer behind a body of 600 bytes, and outboxes keep hundreds of bodies an agent.
+    return bytes(memoryview(to_json({"type": type_, "at": iso_utc(at), **fields})))
 
 
 def numbered(event_id: int, body: bytes) -> bytes:

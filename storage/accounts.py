@@ -1,22 +1,28 @@
 """Accounts with their contact points: found by number while the phone rings, searched, made and changed by people.
 
-`by_phone` stands on the path from the ring to the pop: one cached statement, one indexed read.
+`by_phone` stands on the path from the ring to the pop: cached statements, indexed reads, one trip to the store.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, false, insert, or_, select, tuple_, update
+import structlog
+from sqlalchemy import Connection, Row, bindparam, delete, false, insert, or_, select, tuple_, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti_bridge.domain.account import Account, AccountId, Candidate, ContactKind, ContactPoint, MatchReason, Tier
+from cti_bridge.domain.interaction import Interaction
 from cti_bridge.domain.listing import Page
 from cti_bridge.domain.phone_number import to_e164
 from storage.contact_points import clean, contact_point, fold
 from storage.database import Database
+from storage.interactions import newest_of
 from storage.paging import cursor_after, key_of
 from storage.schema import accounts, contact_points, new_id
+
+log = structlog.get_logger(__name__)
 
 MAX_CANDIDATES = 20
 """More accounts than this on one number (a switchboard's) help no agent to choose."""
@@ -48,10 +54,9 @@ class Accounts:
         self._region = region
 
     async def by_phone(self, e164: str) -> tuple[Candidate, ...]:
-        """Everybody with this phone number, at most `MAX_CANDIDATES`, with the reason of the match."""
-        found = _accounts_of(await self._database.fetch(BY_PHONE, {"e164": e164}, urgent=True))
-        reason = MatchReason.EXACT_NUMBER if len(found) == 1 else MatchReason.SHARED_NUMBER
-        return tuple(Candidate(account=account, reason=reason) for account in found)
+        """Everybody with this phone number, at most `MAX_CANDIDATES`, with the reason of the match; a clear match with its
+        history."""
+        return await self._database.fetch_urgent(lambda connection: _candidates(connection, e164))
 
     async def by_id(self, account_id: AccountId) -> Account | None:
         found = await self._with_ids([account_id])
@@ -185,6 +190,23 @@ class Accounts:
         if e164 is not None:
             conditions.append(accounts.c.account_id.in_(_with_value([ContactKind.PHONE, ContactKind.FAX], e164)))
         return or_(*conditions)
+
+
+def _candidates(connection: Connection, e164: str) -> tuple[Candidate, ...]:
+    match _accounts_of(connection.execute(BY_PHONE, {"e164": e164}).all()):
+        case (account,):
+            return (Candidate(account=account, reason=MatchReason.EXACT_NUMBER, history=_history(connection, account)),)
+        case found:
+            return tuple(Candidate(account=account, reason=MatchReason.SHARED_NUMBER) for account in found)
+
+
+def _history(connection: Connection, account: Account) -> tuple[Interaction, ...]:
+    """Who is calling counts more than what was before: a history that cannot be read is left out."""
+    try:
+        return newest_of(connection, account.account_id)
+    except DBAPIError as error:
+        log.warning("call.history_missing", error=str(error.orig))
+        return ()
 
 
 async def insert_accounts(connection: AsyncConnection, drafts: Sequence[Account]) -> None:

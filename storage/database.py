@@ -2,22 +2,23 @@
 
 SQLite: WAL, synchronous=FULL, one writing connection that begins IMMEDIATE, so a write waits its turn at the start and
 never fails half-way; readers see the last commit and wait for nobody. Reads run in autocommit, each one statement,
-without the round trips of a transaction. Whatever goes wrong leaves here as `StorageError`, whose text never holds the
-values of a statement.
+without the round trips of a transaction. What comes with every call (urgent reads, `commit`) takes one step into a thread
+and back on SQLite. Whatever goes wrong leaves here as `StorageError`, whose text never holds the values of a statement.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Executable, Row, Table, event, text
+from sqlalchemy import Connection, Engine, Executable, Row, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
@@ -35,6 +36,8 @@ READERS, URGENT_READERS, POSTGRESQL_WRITERS = 4, 2, 4
 REPORT_LIMIT = "30s"
 """PostgreSQL ends a read that takes longer."""
 
+T = TypeVar("T")
+
 
 class Database:
     """The store behind `url` (`sqlite+aiosqlite:///FILE` or `postgresql+psycopg://…`); `close()` ends its connections."""
@@ -44,25 +47,34 @@ class Database:
         self.dialect = parsed.get_backend_name()
         if self.dialect == "sqlite" and parsed.database in {None, "", ":memory:"}:
             raise StorageError("the SQLite store needs a file: sqlite+aiosqlite:///cti.db")
+        self._turn = asyncio.Lock()
+        """Whose turn it is to write to SQLite."""
+        self._commits = _SqliteThreads(parsed, count=1, reads_only=False) if self.dialect == "sqlite" else None
         self._writer = _engine(parsed, pool_size=1 if self.dialect == "sqlite" else POSTGRESQL_WRITERS, reads_only=False)
         self._reader = _engine(parsed, pool_size=READERS, reads_only=True)
-        self._urgent = _engine(parsed, pool_size=URGENT_READERS, reads_only=True)
+        self._urgent = (
+            _SqliteThreads(parsed, count=URGENT_READERS, reads_only=True)
+            if self.dialect == "sqlite"
+            else _engine(parsed, pool_size=URGENT_READERS, reads_only=True)
+        )
 
-    async def fetch(
-        self, statement: Executable, parameters: dict[str, Any] | None = None, *, urgent: bool = False
-    ) -> Sequence[Row[Any]]:
-        """Every row of one reading statement; `urgent` ones (a phone rings) have connections that no report can take.
+    async def fetch(self, statement: Executable, parameters: dict[str, Any] | None = None) -> Sequence[Row[Any]]:
+        """Every row of one reading statement. Raises StorageError.
 
-        A connection that died since its last use is replaced once, unseen. Raises StorageError.
+        A connection that died since its last use is replaced once, unseen.
         """
-        engine = self._urgent if urgent else self._reader
         with store_errors():
-            try:
-                return await _fetch(engine, statement, parameters)
-            except DBAPIError as error:
-                if not error.connection_invalidated:
-                    raise
-                return await _fetch(engine, statement, parameters)
+            return await _replacing_dead(self._reader, lambda connection: connection.execute(statement, parameters).all())
+
+    async def fetch_urgent(self, work: Callable[[Connection], T]) -> T:
+        """What `work` reads while a phone rings: on connections that no report can take, on SQLite in one step of a thread.
+
+        As `fetch` otherwise. Raises StorageError.
+        """
+        with store_errors():
+            if isinstance(self._urgent, _SqliteThreads):
+                return await self._urgent.do(work)
+            return await _replacing_dead(self._urgent, work)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -70,9 +82,19 @@ class Database:
 
         An `IntegrityError` raised inside the block may be caught inside it, in a savepoint, by who knows what it means.
         """
+        async with self._turn if self._commits else nullcontext():
+            with store_errors():
+                async with self._writer.begin() as connection:
+                    yield connection
+
+    async def commit(self, work: Callable[[Connection], T]) -> T:
+        """Does `work` in a transaction, as `write`, and gives its result; on SQLite in one step of a thread."""
         with store_errors():
+            if self._commits:
+                async with self._turn:
+                    return await self._commits.do(work)
             async with self._writer.begin() as connection:
-                yield connection
+                return await connection.run_sync(work)
 
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """An INSERT that knows ON CONFLICT in this database's words."""
@@ -98,12 +120,49 @@ class Database:
 
     async def close(self) -> None:
         """Ends every connection; SQLite's threads with them."""
-        await asyncio.gather(*(engine.dispose() for engine in (self._urgent, self._reader, self._writer)))
+        engines = (self._urgent, self._reader, self._writer, self._commits)
+        await asyncio.gather(*(engine.dispose() for engine in engines if engine))
 
 
-async def _fetch(engine: AsyncEngine, statement: Executable, parameters: dict[str, Any] | None) -> Sequence[Row[Any]]:
+async def _replacing_dead(engine: AsyncEngine, read: Callable[[Connection], T]) -> T:
+    try:
+        return await _read(engine, read)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        return await _read(engine, read)
+
+
+async def _read(engine: AsyncEngine, read: Callable[[Connection], T]) -> T:
     async with engine.connect() as connection:
-        return (await connection.execute(statement, parameters)).all()
+        return await connection.run_sync(read)
+
+
+class _SqliteThreads:
+    """Connections that are used in threads of ours: a whole piece of work in one step there and back. aiosqlite goes to its
+    thread and back for each cursor, statement, row set and commit; with calls coming in, every such step waits for the
+    interpreter and keeps it from others (`python -m bench pop`).
+    """
+
+    def __init__(self, url: URL, *, count: int, reads_only: bool) -> None:
+        options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"} if reads_only else {}
+        self._engine = create_engine(
+            url.set(drivername="sqlite"), pool_size=count, max_overflow=0, hide_parameters=True, **options
+        )
+        _prepare_sqlite(self._engine, reads_only=reads_only)
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="store reads" if reads_only else "store commits")
+
+    async def do(self, work: Callable[[Connection], T]) -> T:
+        """Begun work goes on to its end when the waiting is cancelled."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._do, work)
+
+    def _do(self, work: Callable[[Connection], T]) -> T:
+        with self._engine.begin() as connection:
+            return work(connection)
+
+    async def dispose(self) -> None:
+        await asyncio.to_thread(self._threads.shutdown)
+        self._engine.dispose()
 
 
 @contextmanager
@@ -168,11 +227,11 @@ def _engine(url: URL, *, pool_size: int, reads_only: bool) -> AsyncEngine:
         options["connect_args"] = {"options": "-c timezone=utc" + session, "connect_timeout": 5}
     engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=10, hide_parameters=True, **options)
     if url.get_backend_name() == "sqlite":
-        _prepare_sqlite(engine, reads_only=reads_only)
+        _prepare_sqlite(engine.sync_engine, reads_only=reads_only)
     return engine
 
 
-def _prepare_sqlite(engine: AsyncEngine, *, reads_only: bool) -> None:
+def _prepare_sqlite(engine: Engine, *, reads_only: bool) -> None:
     def on_connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the sqlite3 module's own BEGIN comes too late and is never IMMEDIATE
         cursor = connection.cursor()
@@ -186,6 +245,6 @@ def _prepare_sqlite(engine: AsyncEngine, *, reads_only: bool) -> None:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    event.listen(engine.sync_engine, "connect", on_connect)
+    event.listen(engine, "connect", on_connect)
     if not reads_only:
-        event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))

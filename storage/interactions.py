@@ -6,9 +6,9 @@ Calls get here through `storage.recorder`; this file reads them, and writes what
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row, Select, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, bindparam, or_, select, tuple_, update
 
-from cti_bridge.domain.account import AccountId
+from cti_bridge.domain.account import HISTORY_SHOWN, AccountId
 from cti_bridge.domain.call import CallId, Direction, Extension
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.interaction import Channel, Interaction, InteractionId
@@ -18,6 +18,12 @@ from storage.paging import cursor_after, time_key_of
 from storage.schema import interaction_legs, interactions
 
 INTERACTION_COLUMNS = [column for column in interactions.c if column.name not in {"account_set_by_agent", "idempotency_key"}]
+NEWEST = (
+    select(*INTERACTION_COLUMNS)
+    .where(interactions.c.account_id == bindparam("account_id"))
+    .order_by(interactions.c.started_at.desc(), interactions.c.interaction_id.desc())
+    .limit(HISTORY_SHOWN)
+)
 WRITABLE = frozenset({"disposition", "note", "account_id"})
 MAX_TEXT = 20_000
 
@@ -109,6 +115,12 @@ class Interactions:
         page = tuple(interaction_of_row(row) for row in rows[:limit])
         more = len(rows) > limit
         return Page(items=page, next=cursor_after(page[-1].started_at.isoformat(), page[-1].interaction_id) if more else None)
+
+
+def newest_of(connection: Connection, account_id: str) -> tuple[Interaction, ...]:
+    """The beginning of the account's timeline, as a pop shows it."""
+    rows = connection.execute(NEWEST, {"account_id": account_id}).all()
+    return tuple(interaction_of_row(row) for row in rows)
 
 
 def agents_values(changes: Mapping[str, Any]) -> dict[str, Any]:

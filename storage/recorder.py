@@ -3,7 +3,7 @@
 Calls come in through `put`, wait in a bounded buffer and go out in groups, one commit for all that came meanwhile: the
 disk's sync is paid once a group, not once a call. The key is the `call_id`, so putting a call again (a replay after a
 crash, a retry after "was it committed?") changes nothing. When the store is locked or away the calls wait and are tried
-again; when the buffer is full, `put` refuses and the caller keeps the call (the journal has it in any case).
+again; when the buffer is full, `put` refuses and the caller keeps the call.
 What agents write (`set_wrap_up`) does not wait here: it is one transaction of its own, done when it returns.
 """
 
@@ -16,10 +16,9 @@ from itertools import islice
 from typing import Any, Literal
 
 import structlog
-from sqlalchemy import bindparam, case, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, case, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti_bridge.domain.account import AccountId
 from cti_bridge.domain.call import Call, CallId, Direction, Outcome, call_document
@@ -45,6 +44,7 @@ class Recorder:
 
     def __init__(self, database: Database, *, capacity: int = CAPACITY) -> None:
         self._database = database
+        self._upsert = _upsert(database)
         self._capacity = capacity
         self._waiting: deque[tuple[Call, AccountId | None, asyncio.Future[None]]] = deque()
         self._came = asyncio.Event()
@@ -92,7 +92,7 @@ class Recorder:
                     self._idle.set()
         finally:
             while self._waiting:
-                _refuse(self._waiting.popleft()[2], "the recorder stopped before this call was stored; the journal has it")
+                _refuse(self._waiting.popleft()[2], "the recorder stopped before this call was stored")
 
     async def set_wrap_up(self, call_id: CallId, changes: Mapping[str, Any], *, call: Call | None, now: datetime) -> Interaction:
         """Sets disposition, note or account_id (only the keys given) of a call's interaction, ended or not; on disk on return.
@@ -150,9 +150,12 @@ class Recorder:
 
     async def _commit(self, group: Sequence[tuple[Call, AccountId | None]]) -> None:
         latest = {call.call_id: (call, account_id) for call, account_id in group}
-        async with self._database.write() as connection:
-            await connection.execute(_upsert(self._database), [_row_of(call, account) for call, account in latest.values()])
-            await _replace_legs(connection, {call_id: call for call_id, (call, _) in latest.items()})
+
+        def store(connection: Connection) -> None:
+            connection.execute(self._upsert, [_row_of(call, account) for call, account in latest.values()])
+            _replace_legs(connection, {call_id: call for call_id, (call, _) in latest.items()})
+
+        await self._database.commit(store)
         self.counters["commits"] += 1
         self.counters["recorded"] += len(latest)
 
@@ -177,13 +180,13 @@ def _upsert(database: Database) -> sqlite.Insert | postgresql.Insert:
     )
 
 
-async def _replace_legs(connection: AsyncConnection, calls: Mapping[CallId, Call]) -> None:
+def _replace_legs(connection: Connection, calls: Mapping[CallId, Call]) -> None:
     ids = select(interactions.c.call_id, interactions.c.interaction_id).where(interactions.c.call_id.in_(calls))
-    found = {row.call_id: row.interaction_id for row in await connection.execute(ids)}
-    await connection.execute(delete(interaction_legs).where(interaction_legs.c.interaction_id.in_(found.values())))
+    found = {row.call_id: row.interaction_id for row in connection.execute(ids)}
+    connection.execute(delete(interaction_legs).where(interaction_legs.c.interaction_id.in_(found.values())))
     rows = [row for call_id, call in calls.items() for row in _leg_rows(found[call_id], call)]
     if rows:
-        await connection.execute(insert(interaction_legs), rows)
+        connection.execute(insert(interaction_legs), rows)
 
 
 def _row_of(call: Call, account_id: AccountId | None) -> dict[str, Any]:

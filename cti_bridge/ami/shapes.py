@@ -22,8 +22,7 @@ from typing import NamedTuple
 INJECTION_BUDGET = 79
 """Bytes that a caller can place in one value: `char[80]` in res_pjsip.c set_id_from_hdr (22.10.1)."""
 
-_LINE = rb"[^\r\n]*(?:\r\n|\Z)"
-_PREAMBLE = rb"(?:(?:SequenceNumber|File|Line|Func|Timestamp|SystemName): [^\r\n]*\r\n)*"
+_PREAMBLE = rb"(?:(?:SequenceNumber|File|Line|Func|Timestamp|SystemName):.*\r\n)*"
 _SNAPSHOT = (
     "Channel", "ChannelState", "ChannelStateDesc", "CallerIDNum", "CallerIDName", "ConnectedLineNum", "ConnectedLineName",
     "Language", "AccountCode", "Context", "Exten", "Priority", "Uniqueid", "Linkedid",
@@ -31,6 +30,10 @@ _SNAPSHOT = (
 """Headers of a channel snapshot in Asterisk's order."""
 _UNESCAPED = ("CallerIDNum", "ConnectedLineNum", "AccountCode", "Exten")
 """Headers of a snapshot whose values Asterisk writes as the caller sent them."""
+CAPTURED = frozenset(
+    {"Channel", "ChannelState", "CallerIDNum", "Exten", "Uniqueid", "Linkedid", "BridgeUniqueid", "Queue", "DialStatus"}
+)
+"""Headers that the tracker asks for most: taken while the structure is checked, which costs less than to look for them again."""
 _BRIDGE = ("BridgeUniqueid", "BridgeType", "BridgeTechnology", "BridgeCreator", "BridgeName", "BridgeNumChannels")
 _MEMBER = ("Queue", "MemberName", "Interface", "StateInterface", "Membership", "Penalty", "CallsTaken", "LastCall")
 
@@ -58,12 +61,22 @@ class Part:
             Step(key.encode(), any_number=True) for key in self.extra
         )
 
-    def pattern(self) -> bytes:
+    def pattern(self, *, last: bool) -> bytes:
+        """Without DOTALL `.` stops at a line feed: a header is one line; the last one of a block has no line end any more."""
         text = b"".join(
-            b"(?:%s%s)*" % (re.escape(step.key), _LINE) if step.any_number else re.escape(step.key) + _LINE
+            rb"(?:%s.*\r\n)*" % re.escape(step.key) if step.any_number else self._line(step)
             for step in self.steps()
+            if not (last and step.any_number)
         )
+        if last:
+            text = re.sub(rb"\.\*(\)?)\\r\\n\Z", rb"[^\\r\\n]*\1", text)
         return b"(?:%s)?" % text if self.optional else text
+
+    def _line(self, step: Step) -> bytes:
+        key = step.key[:-1].decode()
+        if key.removeprefix(self.prefix) not in CAPTURED:
+            return rb"%s.*\r\n" % re.escape(step.key)
+        return rb"%s ?(?P<%s>.*)\r\n" % (re.escape(step.key), key.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +106,16 @@ def _headers(*keys: str) -> Part:
     return Part(keys)
 
 
-def _bridge(prefix: str = "") -> Part:
-    return Part(tuple(prefix + key for key in _BRIDGE), extra=(prefix + "BridgeVideoSource",))
+def _bridge(prefix: str = "", *, optional: bool = False) -> Part:
+    keys = tuple(prefix + key for key in _BRIDGE)
+    return Part(keys, extra=(prefix + "BridgeVideoSource",), prefix=prefix, optional=optional)
 
 
 def _shape(name: str, *parts: Part, only_with: tuple[bytes, ...] = (), listed: bool = False) -> tuple[str, Shape]:
     head = b"Event: " + name.encode() + b"\r\n"
     # Items of a list carry the ActionID instead of a Privilege (QueueStatus: at their end).
-    head += rb"(?:ActionID: [^\r\n]*\r\n)?" if listed else rb"Privilege: [a-z,]+\r\n" + _PREAMBLE
-    strict = re.compile(head + b"".join(part.pattern() for part in parts))
+    head += rb"(?:ActionID:.*\r\n)?" if listed else rb"Privilege: [a-z,]+\r\n" + _PREAMBLE
+    strict = re.compile(head + b"".join(part.pattern(last=part is parts[-1]) for part in parts))
     return name, Shape(name, strict, parts, only_with)
 
 
@@ -142,12 +156,32 @@ SHAPES: dict[bytes, Shape] = {
             _shape(name, _channel("LocalOne"), _channel("LocalTwo"))
             for name in ("LocalBridge", "LocalOptimizationBegin", "LocalOptimizationEnd")
         ),
-        _shape("BlindTransfer", _headers("Result"), _channel("Transferer"), _channel("Transferee", optional=True)),
-        _shape("AttendedTransfer", _headers("Result"), _channel("OrigTransferer")),
+        _shape(
+            "BlindTransfer",
+            _headers("Result"),
+            _channel("Transferer"),
+            _channel("Transferee", optional=True),
+            _bridge(),
+            _headers("IsExternal", "Context", "Extension"),
+        ),
+        _shape(
+            "AttendedTransfer",
+            _headers("Result"),
+            _channel("OrigTransferer"),
+            _bridge("Orig", optional=True),
+            _channel("SecondTransferer"),
+            _bridge("Second", optional=True),
+            _channel("Transferee", optional=True),
+            _channel("TransferTarget", optional=True),
+            _headers("IsExternal", "DestType"),
+        ),
         _shape("Pickup", _channel(), _channel("Target")),
-        *(
-            _shape(name, _channel("Parkee"))
-            for name in ("ParkedCall", "UnParkedCall", "ParkedCallTimeOut", "ParkedCallGiveUp", "ParkedCallSwap")
+        *(_shape(name, _channel("Parkee")) for name in ("ParkedCall", "ParkedCallTimeOut", "ParkedCallGiveUp", "ParkedCallSwap")),
+        _shape(
+            "UnParkedCall",
+            _channel("Parkee"),
+            _channel("Retriever", optional=True),
+            _headers("ParkerDialString", "Parkinglot", "ParkingSpace", "ParkingTimeout", "ParkingDuration"),
         ),
         *(_shape(name, _channel("Spyer"), _channel("Spyee", optional=True)) for name in ("ChanSpyStart", "ChanSpyStop")),
         _shape("OriginateResponse", _headers("ActionID", "Response", "Channel", "Context", "Exten", "Reason", "Uniqueid")),

@@ -3,9 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NewType
+from typing import TYPE_CHECKING, Any, NewType
 
 from cti_bridge.domain.call import iso_utc
+
+if TYPE_CHECKING:
+    from cti_bridge.domain.interaction import Interaction
+
+HISTORY_SHOWN = 10
+"""How many of the newest interactions come with a clear match; the timeline has the rest."""
 
 AccountId = NewType("AccountId", str)
 """A UUIDv7 as text."""
@@ -62,8 +68,11 @@ class MatchReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
+    """`history`: the newest interactions, newest first, where this is the one clear match."""
+
     account: Account
     reason: MatchReason
+    history: "tuple[Interaction, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,18 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NewType
+from typing import Any, NamedTuple, NewType
 
 CallId = NewType("CallId", str)
 """`<pbx name>:<Uniqueid of the customer's first channel>`."""
 
 Extension = NewType("Extension", str)
 """An agent's number on the PBX, as `1001`; agents are named by it everywhere."""
+
+
+DESKTOP_HANGUP_CAUSE = 31
+"""The Q.850 cause (normal, unspecified) with which the desktop's Hang up ends an agent's leg: the mark by which the PBX's stream
+itself tells that the agent ended the call, and not the PBX."""
 
 
 class Direction(StrEnum):
@@ -87,8 +92,7 @@ class OfferResult(StrEnum):
     FORWARDED = "forwarded"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class Offer(NamedTuple):
     """One ring of one agent's phone for this call; `result` is None while it rings."""
 
     agent: Extension
@@ -98,8 +102,7 @@ class Offer:
     result: OfferResult | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Talk:
+class Talk(NamedTuple):
     """A stretch in which `party` (an agent's extension, or `external:NUMBER`) had the customer; `ended_at` is None while so."""
 
     party: str
@@ -107,8 +110,7 @@ class Talk:
     ended_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueVisit:
+class QueueVisit(NamedTuple):
     """One stay in one queue; `left_at` None while the caller waits. A redial into the same queue is a new visit."""
 
     queue: str
@@ -118,9 +120,11 @@ class QueueVisit:
     abandoned: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(NamedTuple):
     """One customer contact. Numbers and names are the caller's words: hostile until shown as text.
+
+    It and its parts are named tuples and no dataclasses because they are made at each event of a call: a third of the cost
+    (bench/parse.py).
 
     `customer_number` is E.164 where the number plan allows, else as presented; `wait_s`, `talk_s` and `hold_s` are seconds.
     """

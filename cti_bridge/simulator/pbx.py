@@ -181,6 +181,10 @@ class SimulatedPbx:
         self._peopled = True
         self._spawn(self._people.run(rate_per_minute), "callers")
 
+    def pause(self, extension: str, *, reason: str) -> None:
+        """Takes the agent out of every queue until somebody unpauses the member by AMI."""
+        self.exchange.queues.pause(f"PJSIP/{extension}", paused=True, reason=reason, queue_name=None)
+
     def leave_to_person(self, extension: str, *, on: bool = True) -> None:
         """Agents' habits never answer that phone (or do again); somebody at a desktop will."""
         self._people.leave_to_person(extension, on=on)

@@ -1,16 +1,24 @@
 """Rules for channels, dialling and bridges: who was offered the call, who talked, when it ended."""
 
 from cti_bridge.ami.messages import AmiEvent
-from cti_bridge.domain.call import Direction, OfferResult
+from cti_bridge.domain.call import Direction, OfferResult, TransferType
 from cti_bridge.tracking.channels import BUSY, RINGING, UP, Channel, Kind
 from cti_bridge.tracking.draft import CallDraft
-from cti_bridge.tracking.switch import Switch
-from cti_bridge.tracking.transfer_rules import went_to, went_to_trunk
+from cti_bridge.tracking.switch import UNKNOWN, Switch
+from cti_bridge.tracking.transfer_rules import taken, went_to, went_to_trunk
 
 _REFUSED = {"BUSY": OfferResult.BUSY, "CONGESTION": OfferResult.DECLINED, "NOANSWER": OfferResult.NO_ANSWER}
 """DialStatus of a phone that did not answer; CANCEL is judged by what else happened."""
 _ASKED = frozenset({"", "0", "16", "127"})
 """Causes of a HangupRequest from a caller who gives up before the answer; 17, 34 and the like are the PBX's own refusal."""
+HANGUP_SECONDS = 10.0
+"""A Hangup follows its request at once; the dialplan's `h` extension may take a moment (Asterisk 22)."""
+_ELSEWHERE = "26"
+"""Cause of a leg that is given up because another one was answered."""
+_NOT_REACHED = frozenset({"18", "20"})
+"""Causes of a phone that did not answer the network at all: nobody refused anything (time-out of SIP, not registered)."""
+_PEOPLE = frozenset({"", "0", "16", "17", "18", "19", "20", "21", "127"})
+"""Causes that say what a person did or did not do; others (no such number, congestion) are the network's failure."""
 
 
 def newchannel(switch: Switch, event: AmiEvent, at: float) -> None:
@@ -21,19 +29,24 @@ def newstate(switch: Switch, event: AmiEvent, at: float) -> None:
     channel = switch.channel(event, at)
     if channel is None:
         return
-    channel.state = event.get("ChannelState")
     call = channel.call
-    if channel.state == RINGING:
+    if call is not None and call.click_to_call and call.starter is channel:
+        number = event.number("CallerIDNum")
+        if call.presented is None and number != channel.endpoint:
+            call.presented = number or None
+    _in_state(switch, channel, event.get("ChannelState"), at)
+
+
+def _in_state(switch: Switch, channel: Channel, state: str, at: float) -> None:
+    """What a snapshot says of a channel: it rings, or it is answered (in a later event too, where its Newstate was missed)."""
+    channel.state = state
+    call = channel.call
+    if state == RINGING:
         if channel.ringing_at is None:
             channel.ringing_at = at
-        if call is None or channel.offer is None:
-            return
-        if call.click_to_call and call.starter is channel:
-            number = event.number("CallerIDNum")
-            if call.presented is None and number != channel.endpoint:
-                call.presented = number or None
-        switch.ring(call, channel.offer, at, at)
-    elif channel.state == UP:
+        if call is not None and channel.offer is not None:
+            switch.ring(call, channel.offer, at, at)
+    elif state == UP:
         if channel.up_at is None:
             channel.up_at = at
         if call is not None and channel.offer is not None:
@@ -45,25 +58,70 @@ def hangup_request(switch: Switch, event: AmiEvent, at: float) -> None:
     channel = switch.known(event)
     if channel is None or channel.hangup_at is not None:
         return
-    refused = channel.state == BUSY or (channel.state != UP and event.get("Cause") not in _ASKED)
-    if refused and not channel.dialled:
+    channel.cause = event.get("Cause")
+    refused = channel.state == BUSY or (channel.state != UP and channel.cause not in _ASKED)
+    if refused and channel.originating:
         channel.soft_hangup_at = channel.soft_hangup_at or at
     else:
         channel.hangup_at = at
+        _tell_refusal(channel)
+    switch.leaving.append((at, channel))
 
 
 def soft_hangup_request(switch: Switch, event: AmiEvent, at: float) -> None:
+    """The PBX wants a channel to end; `Cause` is the reason here (AST_SOFTHANGUP_..., Asterisk 22)."""
     channel = switch.known(event)
-    if channel is not None and channel.soft_hangup_at is None:
-        channel.soft_hangup_at = at
+    if channel is None or channel.soft_hangup_at is not None:
+        return
+    match event.get("Cause"):
+        case "2":
+            return  # it only goes on elsewhere in the dialplan
+        case "4" if channel.call is not None:
+            channel.call.pbx_went_down = True
+        case _:
+            pass
+    channel.soft_hangup_at = at
+    switch.leaving.append((at, channel))
 
 
 def hangup(switch: Switch, event: AmiEvent, at: float) -> None:
-    channel = switch.channels.get(event.get("Uniqueid"))
+    channel = switch.known(event)
     if channel is not None:
+        _in_state(switch, channel, event.get("ChannelState"), at)
+        _tell_cause(channel, event.get("Cause"))
+        channel.cause = channel.cause or event.get("Cause")
         gone(switch, channel, at)
     else:
         switch.channels.remember_ended(event.get("Uniqueid"))
+
+
+def _tell_refusal(channel: Channel) -> None:
+    """The phone's own no may come behind the DialEnd that calls it NOANSWER."""
+    call, offer, said_no = channel.call, channel.offer, refusal(channel)
+    if call is None or call.ended_at is not None or not channel.dialled or channel.up_at is not None or said_no is None:
+        return
+    if call.dial_status == "NOANSWER" and channel.cause not in _PEOPLE:
+        call.dial_status = "CONGESTION"
+    if offer is not None and offer.result is OfferResult.NO_ANSWER and offer.rang_at is None:
+        offer.result, offer.rang_at = said_no, offer.ended_at
+
+
+def _tell_cause(channel: Channel, cause: str) -> None:
+    """What the Hangup of a leg that was never answered says of its ring and its dialling, where no DialEnd said it."""
+    call, offer = channel.call, channel.offer
+    if call is None or call.ended_at is not None or not channel.dialled or channel.up_at is not None:
+        return
+    if offer is not None and offer.result is OfferResult.NO_ANSWER and cause == _ELSEWHERE:
+        offer.result = OfferResult.ANSWERED_ELSEWHERE
+    if channel.kind in {Kind.AGENT, Kind.TRUNK} and call.queue is None and call.dial_status in {None, "ANSWER"}:
+        call.dial_status = "BUSY" if cause == "17" else "NOANSWER" if cause in _PEOPLE else "CONGESTION"
+
+
+def refusal(channel: Channel) -> OfferResult | None:
+    """How a phone that was never answered said no by itself; None where it did not."""
+    if channel.hangup_at is None or channel.cause in _NOT_REACHED:
+        return None
+    return OfferResult.BUSY if channel.cause == "17" else OfferResult.DECLINED
 
 
 def gone(switch: Switch, channel: Channel, at: float, *, estimated: bool = False) -> None:
@@ -73,14 +131,24 @@ def gone(switch: Switch, channel: Channel, at: float, *, estimated: bool = False
     if call is None or call.ended_at is not None:
         return
     if channel.offer is not None:
-        switch.end_offer(call, channel.offer, at, switch.lost_ring(call, channel.offer))
+        switch.end_offer(call, channel.offer, at, refusal(channel) or switch.lost_ring(call, channel.offer))
     talk = call.talk_of(channel)
     if talk is not None and channel is not call.customer:
         switch.end_talk(call, talk, at, let_go=False)
     if (channel is call.customer and (call.answered or call.customer is call.starter)) or (
         channel is call.starter and not call.answered
     ):
-        switch.end(call, at, estimated=estimated)
+        # A caller who gives up during an announcement to the agent is gone long before the PBX sees to it (Asterisk 22).
+        gave_up = channel is call.customer and channel.hangup_at is not None and not call.answered
+        switch.end(call, channel.hangup_at if gave_up and channel.hangup_at is not None else at, estimated=estimated)
+
+
+def overdue(switch: Switch, at: float) -> None:
+    """Channels that asked to hang up and were never heard of again: their Hangup was missed."""
+    while switch.leaving and at - switch.leaving[0][0] > HANGUP_SECONDS:
+        asked_at, channel = switch.leaving.popleft()
+        if switch.channels.get(channel.uid) is channel:
+            gone(switch, channel, asked_at, estimated=True)
 
 
 def local_bridge(switch: Switch, event: AmiEvent, at: float) -> None:
@@ -107,7 +175,7 @@ def pair(switch: Switch, event: AmiEvent, at: float) -> tuple[CallDraft, Channel
     call = dest.call
     if not dest.dialled:
         dest.dialled = True
-        call = _call_of(switch, source, dest, at) or call
+        call = _call_of(switch, source, dest, event, at) or call
         if call is None or call.ended_at is not None:
             return None
         dest.call = call
@@ -116,28 +184,35 @@ def pair(switch: Switch, event: AmiEvent, at: float) -> tuple[CallDraft, Channel
         if source is not None and source is call.customer:
             _moved(switch, call, dest, event, at)
         if dest.kind is Kind.TRUNK:
-            _dialled_trunk(switch, call, source, dest, event, at)
+            dialled_trunk(switch, call, source, dest, number_dialled(event.get("DialString")), at)
     if call is None or call.ended_at is not None:
         return None
     if dest.kind is Kind.AGENT:
         switch.offer(call, dest, at)
+    if dest.state != (state := event.get("DestChannelState")):
+        _in_state(switch, dest, state, at)
     return call, dest
 
 
-def _call_of(switch: Switch, source: Channel | None, dest: Channel, at: float) -> CallDraft | None:
+def _call_of(switch: Switch, source: Channel | None, dest: Channel, event: AmiEvent, at: float) -> CallDraft | None:
     if source is None:
-        return dest.call or _dialled_by_pbx(switch, dest, at)
+        return dest.call or _dialled_by_pbx(switch, dest, event, at)
     return source.owner or switch.begin_from(source, dest, at)
 
 
-def _dialled_by_pbx(switch: Switch, dest: Channel, at: float) -> CallDraft | None:
-    """A leg without a caller: the recall of an agent whose transfer came to nothing, else click-to-call (Originate)."""
+def _dialled_by_pbx(switch: Switch, dest: Channel, event: AmiEvent, at: float) -> CallDraft | None:
+    """A leg without a caller: the recall of an agent whose transfer came to nothing (the customer still waits in their bridge),
+    else click-to-call (Originate), whose leg shows the customer's number as the caller's.
+    """
     if dest.kind is Kind.AGENT:
         for call in switch.calls.values():
-            if call.transfers and call.transfers[-1].from_agent == dest.endpoint and not call.agents_talking():
+            blonde = call.transfers and call.transfers[-1].type is TransferType.BLONDE
+            waits = call.customer.bridge is not None and not call.agents_talking()
+            if blonde and waits and call.transfers[-1].from_agent == dest.endpoint:
                 return call
     elif dest.kind is Kind.OTHER:
         return None
+    number = event.number("DestCallerIDNum")
     return switch.begin(
         CallDraft(
             pbx=switch.pbx,
@@ -146,6 +221,7 @@ def _dialled_by_pbx(switch: Switch, dest: Channel, at: float) -> CallDraft | Non
             starter=dest,
             customer=dest,
             started_at=dest.created_at,
+            presented=None if number in UNKNOWN or number == dest.endpoint else number,
             click_to_call=True,
         ),
         at,
@@ -157,14 +233,14 @@ def _moved(switch: Switch, call: CallDraft, dest: Channel, event: AmiEvent, at: 
     if dest.kind is Kind.AGENT:
         went_to(switch, call, dest.endpoint, at)
     elif dest.kind is Kind.TRUNK:
-        went_to_trunk(switch, call, _number_dialled(event, dest), at)
+        went_to_trunk(switch, call, number_dialled(event.get("DialString")) or dest.number, at)
     elif dest.kind is Kind.LOCAL:
         went_to(switch, call, dest.endpoint, at)
 
 
-def _dialled_trunk(switch: Switch, call: CallDraft, source: Channel | None, dest: Channel, event: AmiEvent, at: float) -> None:
-    number = _number_dialled(event, dest)
-    dest.number = number
+def dialled_trunk(switch: Switch, call: CallDraft, source: Channel | None, dest: Channel, number: str | None, at: float) -> None:
+    """An outside number is dialled: the customer of an outbound call, or somebody whom the customer is to speak with."""
+    number = dest.number = number or dest.number
     consultation = source is not None and source.consults is call
     if not consultation and not call.answered and call.direction is not Direction.INBOUND:
         # The leg to the customer of an outbound call; a second try after "busy" replaces the first.
@@ -175,27 +251,37 @@ def _dialled_trunk(switch: Switch, call: CallDraft, source: Channel | None, dest
         switch.changed(call, at)
 
 
-def _number_dialled(event: AmiEvent, dest: Channel) -> str | None:
+def number_dialled(dial_string: str) -> str | None:
     """`0698765432` of the dial string `0698765432@trunk` (PJSIP) or `trunk/0698765432` (SIP)."""
-    dialled = event.get("DialString").split("&")[0]
+    dialled = dial_string.partition("&")[0]
     number, at_sign, _ = dialled.partition("@")
     if not at_sign and "/" in dialled:
         number = dialled.rpartition("/")[2]
-    return number or dest.number
+    return number or None
 
 
 def dial_begin(switch: Switch, event: AmiEvent, at: float) -> None:
     pair(switch, event, at)
 
 
+def dial_state(switch: Switch, event: AmiEvent, at: float) -> None:
+    found = pair(switch, event, at)
+    if found is not None and found[1].offer is not None and event.get("DialStatus") == "RINGING":
+        switch.ring(found[0], found[1].offer, at, at)
+
+
 def dial_end(switch: Switch, event: AmiEvent, at: float) -> None:
     found = pair(switch, event, at)
+    status = event.get("DialStatus")
     if found is None:
+        if status == "ANSWER":
+            _answered_by_taker(switch, event, at)
         return
     call, dest = found
-    status = event.get("DialStatus")
+    said_no = refusal(dest) if status == "NOANSWER" else None
     if dest.kind is Kind.TRUNK or (call.queue is None and dest.kind is Kind.AGENT):
-        call.dial_status = status
+        failed = said_no is not None and dest.cause not in _PEOPLE
+        call.dial_status = "CONGESTION" if failed else status
     if dest.offer is None:
         return
     if status == "ANSWER":
@@ -203,83 +289,25 @@ def dial_end(switch: Switch, event: AmiEvent, at: float) -> None:
     elif event.get("Forward"):
         switch.end_offer(call, dest.offer, at, OfferResult.FORWARDED)
     else:
-        switch.end_offer(call, dest.offer, at, _REFUSED.get(status) or switch.lost_ring(call, dest.offer))
+        # NOANSWER is also what Dial() and Queue() say of 603, 404 and the like (Asterisk 22).
+        switch.end_offer(call, dest.offer, at, said_no or _REFUSED.get(status) or switch.lost_ring(call, dest.offer))
 
 
-def bridge_enter(switch: Switch, event: AmiEvent, at: float) -> None:
-    channel = switch.channel(event, at)
-    if channel is None:
-        return
-    bridge = switch.channels.enter(
-        channel,
-        event.get("BridgeUniqueid"),
-        parking=event.get("BridgeType") == "parking" or event.get("BridgeCreator") == "Parking",
-        conference=event.get("BridgeCreator") == "ConfBridge",
-    )
-    channel.released = False
-    call = channel.call
-    if call is not None and channel is not call.customer and call.customer.bridge is not None:
-        talk = call.talk_of(channel)
-        if talk is not None and call.customer.bridge is not bridge:
-            # The agent went to another bridge while the customer waits in theirs: a consultation (DTMF or AMI Atxfer).
-            talk.left_at, talk.consulting, talk.left_first = None, True, False
-    _refresh_all(switch, channel, at)
-
-
-def bridge_leave(switch: Switch, event: AmiEvent, at: float) -> None:
-    channel = switch.known(event)
-    if channel is None or channel.bridge is None or channel.bridge.uid != event.get("BridgeUniqueid"):
-        return
-    call = channel.call
-    asked = channel.hangup_at is not None or channel.soft_hangup_at is not None
-    if call is not None and call.ended_at is None and not asked:
-        talk = call.talk_of(channel)
-        if channel is call.customer:
-            together = [t for t in call.open_talks() if t.channel.bridge is not None and t.left_at is None]
-            stays = [t for t in together if t.channel.hangup_at is None and t.channel.soft_hangup_at is None]
-            call.customer_left_first = bool(together)
-            call.moved_from = [t.party for t in stays]
-        elif talk is not None and talk.consulting:
-            talk.left_at, talk.consulting = at, False
-        elif talk is not None and call.customer.bridge is not None and call.customer.hangup_at is None:
-            talk.left_first = True
-    elif call is not None and call.ended_at is None and channel is not call.customer:
-        talk = call.talk_of(channel)
-        if talk is not None and talk.consulting:
-            talk.left_at, talk.consulting = at, False
-    others = switch.channels.connected(channel.bridge)
-    switch.channels.leave(channel)
-    for other in others:
-        if other.call is not None and other.call.customer is other:
-            switch.refresh(other.call, at)
-    if call is not None:
-        switch.refresh(call, at)
-
-
-def _refresh_all(switch: Switch, channel: Channel, at: float) -> None:
-    """Everybody whose customer can now be heard, beside the channel's own call."""
-    for other in switch.channels.connected(channel.bridge):
-        if other.call is not None and other.call.customer is other and other.call is not channel.call:
-            switch.refresh(other.call, at)
-    if channel.call is not None:
-        switch.refresh(channel.call, at)
-
-
-def conference_join(switch: Switch, event: AmiEvent, at: float) -> None:
-    channel = switch.channel(event, at)
-    if channel is None:
-        return
-    if channel.call is not None:
-        channel.call.moved_from = []
-    switch.channels.enter(channel, event.get("BridgeUniqueid"), parking=False, conference=True).conference = True
-    _refresh_all(switch, channel, at)
+def _answered_by_taker(switch: Switch, event: AmiEvent, at: float) -> None:
+    """A pick-up shows as the answer of a phone that was never dialled, but called by itself (Asterisk 22)."""
+    source, taker = switch.known(event), switch.known(event, "Dest")
+    call = source.owner if source is not None else None
+    if call is not None and call.ended_at is None and taker is not None and taker.call is None and taker.originating:
+        taken(switch, call, taker, at)
 
 
 def hold(switch: Switch, event: AmiEvent, at: float) -> None:
-    """A phone's hold names its music class (PJSIP moh_suggest); the hold of a DTMF or AMI consultation does not (22.10.1)."""
+    """A phone's hold, the customer's too, names its music class (PJSIP moh_suggest); that of a DTMF or AMI consultation does not
+    (22.10.1).
+    """
     channel = switch.known(event)
     call = channel.call if channel is not None else None
-    if channel is None or call is None or channel.kind is not Kind.AGENT or not event.get("MusicClass"):
+    if channel is None or call is None or not event.get("MusicClass"):
         return
     if call.talk_of(channel) is not None or (call.customer is channel and call.answered):
         switch.hold(call, channel, at)

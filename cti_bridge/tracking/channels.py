@@ -8,6 +8,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ class Channel:
     """One channel of the PBX. `call` is the call it is a leg of; `consults` the customer's call its agent asks advice for."""
 
     __slots__ = (
-        "bridge", "call", "consults", "created_at", "dialled", "endpoint", "exten", "hangup_at", "kind", "linkedid", "name",
-        "number", "offer", "originating", "queue", "released", "ringing_at", "soft_hangup_at", "spying", "state", "target", "twin",
-        "uid", "up_at",
+        "bridge", "call", "cause", "consults", "created_at", "dialled", "endpoint", "exten", "hangup_at", "kind", "left_bridge",
+        "linkedid", "name", "number", "offer", "originating", "queue", "released", "ringing_at", "soft_hangup_at", "spying",
+        "state", "target", "twin", "uid", "up_at",
     )  # fmt: skip
 
     def __init__(self, uid: str, name: str, kind: Kind, endpoint: str, at: float) -> None:
@@ -53,6 +54,8 @@ class Channel:
         self.offer: OfferDraft | None = None
         self.twin: Channel | None = None
         self.bridge: Bridge | None = None
+        self.left_bridge = ""
+        self.cause = ""
         self.dialled = False
         self.originating = False
         self.target: Channel | None = None
@@ -71,13 +74,16 @@ class Channel:
 
 
 class Bridge:
-    __slots__ = ("conference", "members", "parking", "uid")
+    """`entered_at`: when the last of its members came."""
 
-    def __init__(self, uid: str, *, parking: bool, conference: bool) -> None:
+    __slots__ = ("conference", "entered_at", "members", "parking", "uid")
+
+    def __init__(self, uid: str, at: float, *, parking: bool, conference: bool) -> None:
         self.uid = uid
         self.parking = parking
         self.conference = conference
         self.members: list[Channel] = []
+        self.entered_at = at
 
 
 class Channels:
@@ -87,6 +93,7 @@ class Channels:
         self._internal = internal
         self._live: dict[str, Channel] = {}
         self._bridges: dict[str, Bridge] = {}
+        self._halves: dict[str, Channel] = {}
         self._ended: set[str] = set()
         self._ended_order: deque[str] = deque()
 
@@ -103,7 +110,18 @@ class Channels:
     def create(self, uid: str, name: str, at: float) -> Channel:
         kind, endpoint = self.classify(name)
         channel = self._live[uid] = Channel(uid, name, kind, endpoint, at)
+        if kind is Kind.LOCAL:
+            self._pair_halves(channel)
         return channel
+
+    def _pair_halves(self, half: Channel) -> None:
+        """The two halves of a Local channel are one leg, `;1` and `;2` of one name."""
+        whole = half.name[:-2]
+        other = self._halves.pop(whole, None)
+        if other is None:
+            self._halves[whole] = half
+        else:
+            half.twin, other.twin = other, half
 
     def classify(self, name: str) -> tuple[Kind, str]:
         """What a channel name (or interface) stands for, and its endpoint: `PJSIP/1001-0000002a` is agent 1001."""
@@ -126,6 +144,8 @@ class Channels:
         self._live.pop(channel.uid, None)
         if channel.twin is not None:
             channel.twin.twin = None
+        elif channel.kind is Kind.LOCAL:
+            self._halves.pop(channel.name[:-2], None)
         self.remember_ended(channel.uid)
 
     def remember_ended(self, uid: str) -> None:
@@ -136,14 +156,15 @@ class Channels:
             if len(self._ended_order) > 50_000:
                 self._ended.discard(self._ended_order.popleft())
 
-    def enter(self, channel: Channel, bridge_uid: str, *, parking: bool, conference: bool) -> Bridge:
+    def enter(self, channel: Channel, bridge_uid: str, at: float, *, parking: bool, conference: bool) -> Bridge:
         bridge = self._bridges.get(bridge_uid)
         if bridge is None:
-            bridge = self._bridges[bridge_uid] = Bridge(bridge_uid, parking=parking, conference=conference)
+            bridge = self._bridges[bridge_uid] = Bridge(bridge_uid, at, parking=parking, conference=conference)
         if channel.bridge is not bridge:
             self.leave(channel)
             channel.bridge = bridge
             bridge.members.append(channel)
+            bridge.entered_at = at
         return bridge
 
     def bridge(self, uid: str) -> Bridge | None:
@@ -154,6 +175,7 @@ class Channels:
         if bridge is None:
             return
         channel.bridge = None
+        channel.left_bridge = bridge.uid
         bridge.members.remove(channel)
         if not bridge.members:
             self._bridges.pop(bridge.uid, None)
@@ -174,6 +196,7 @@ class Channels:
         return found
 
 
+@lru_cache(maxsize=4096)
 def extension_of(interface: str) -> str:
     """The agent's extension in a queue member's interface: `PJSIP/1003` and `Local/1003@agents/n` are 1003."""
     match = _INTERFACE.match(interface)

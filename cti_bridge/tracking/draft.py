@@ -1,8 +1,8 @@
 """A call while it grows: mutable inside this package; `picture()` is the frozen `Call` that everybody else gets."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from cti_bridge.domain.call import (
     Call,
@@ -25,7 +25,9 @@ from cti_bridge.tracking.channels import Channel
 MISSED = frozenset({OfferResult.NO_ANSWER, OfferResult.BUSY, OfferResult.DECLINED, OfferResult.CALLER_GONE})
 
 
+@lru_cache(maxsize=4096)
 def moment(at: float) -> datetime:
+    """The moment as an aware datetime; kept, because a call's moments come again in each of its pictures."""
     return datetime.fromtimestamp(at, UTC)
 
 
@@ -42,6 +44,8 @@ class OfferDraft:
     ended_at: float | None = None
     result: OfferResult | None = None
     nth: int = 0
+    shown: Offer | None = None
+    """The frozen picture once the ring is over: it does not change any more."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -60,6 +64,7 @@ class TalkDraft:
     """Left the bridge while the customer was still in it and nobody had asked to hang up."""
     let_go: bool = False
     """Ended by a transfer or a move: this party did not end the call."""
+    shown: Talk | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -114,18 +119,21 @@ class CallDraft:
     estimated: bool = False
     queue_exit: str | None = None
     queue_asked: str | None = None
+    queue_asked_at: float = 0.0
+    dialplan_seen: bool = False
+    pbx_went_down: bool = False
     dial_status: str | None = None
     picked_up: bool = False
-    customer_left_first: bool = False
     moved_from: list[str] = field(default_factory=list)
     """Agents whom the customer was taken from without a transfer event (AMI Redirect), until it is known where to."""
     outcome: Outcome = Outcome.IN_PROGRESS
     hung_up_by: Party | None = None
     ended_at: float | None = None
 
-    @property
-    def call_id(self) -> CallId:
-        return CallId(f"{self.pbx}:{self.starter.uid}")
+    call_id: CallId = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.call_id = CallId(f"{self.pbx}:{self.starter.uid}")
 
     @property
     def queue(self) -> str | None:
@@ -174,74 +182,107 @@ class CallDraft:
         return total
 
     def picture(self, now: float) -> Call:
-        """The call as it stands at `now`."""
+        """The call as it stands at `now`. Made several times a call: one pass over each part, and what is over is kept."""
         end = self.ended_at if self.ended_at is not None else now
+        rang = _in_order(self.offers) if self.offers else []
+        offered: dict[Extension, None] = {}
+        missed: dict[Extension, None] = {}
+        answered: dict[Extension, None] = {}
+        channels: list[tuple[Extension, str]] = []
+        for talk in self.talks:
+            if not talk.party.startswith("external:"):
+                agent = Extension(talk.party)
+                answered[agent] = None
+                if talk.ended_at is None:
+                    channels.append((agent, talk.channel.name))
+        for offer in rang:
+            offered[offer.agent] = None
+            if offer.ended_at is None:
+                channels.append((offer.agent, offer.channel.name))
+            elif offer.result in MISSED:
+                missed[offer.agent] = None
         answered_at = self.talks[0].started_at if self.talks else None
-        rang = sorted((o for o in self.offers if o.rang_at is not None), key=lambda o: o.rang_at or 0.0)
-        hold = self.hold_s + (end - self.held_since if self.held_since is not None else 0.0)
-        presented = None if is_withheld(self.presented) else self.presented
+        withheld = is_withheld(self.presented)
         return Call(
             call_id=self.call_id,
             pbx=self.pbx,
             state=self.state(),
             direction=self.direction,
             customer_number=self.customer_number(),
-            presented_number=presented,
-            customer_name=self.name if presented is not None else None,
+            presented_number=None if withheld else self.presented,
+            customer_name=None if withheld else self.name,
             did=self.did,
-            queues=tuple(visit.queue for visit in self.visits),
-            offered_to=_unique(offer.agent for offer in rang),
-            rang_no_answer=_unique(offer.agent for offer in rang if offer.result in MISSED),
-            answered_by=_unique(Extension(t.party) for t in self.talks if not t.party.startswith("external:")),
+            queues=tuple([visit.queue for visit in self.visits]) if self.visits else (),
+            offered_to=tuple(offered),
+            rang_no_answer=tuple(missed),
+            answered_by=tuple(answered),
             outcome=self.outcome if self.ended_at is not None or not self.talks else Outcome.ANSWERED,
             started_at=moment(self.started_at),
             answered_at=None if answered_at is None else moment(answered_at),
             ended_at=None if self.ended_at is None else moment(self.ended_at),
             wait_s=max(0.0, (answered_at if answered_at is not None else end) - self.started_at),
             talk_s=self.talk_seconds(end) if self.talks else 0.0,
-            hold_s=hold,
-            transfers=tuple(Transfer(type=t.type, from_agent=t.from_agent, to=t.to, at=moment(t.at)) for t in self.transfers),
+            hold_s=self.hold_s + (end - self.held_since if self.held_since is not None else 0.0),
+            transfers=tuple([_transfer(transfer) for transfer in self.transfers]) if self.transfers else (),
             hung_up_by=self.hung_up_by,
             held=self.held,
             parked=self.parked,
             recorded=self.recorded,
             conference=self.conference,
             estimated=self.estimated,
-            offers=tuple(_offer(offer) for offer in rang),
-            talks=tuple(_talk(talk) for talk in self.talks),
-            visits=tuple(_visit(visit) for visit in self.visits if not visit.refused),
+            offers=tuple([offer.shown or _offer(offer) for offer in rang]) if rang else (),
+            talks=tuple([talk.shown or _talk(talk) for talk in self.talks]) if self.talks else (),
+            visits=tuple([_visit(visit) for visit in self.visits if not visit.refused]) if self.visits else (),
             channel=self.customer.name,
-            agent_channels=tuple(
-                (Extension(t.party), t.channel.name)
-                for t in self.talks
-                if t.ended_at is None and not t.party.startswith("external:")
-            )
-            + tuple((o.agent, o.channel.name) for o in rang if o.ended_at is None),
+            agent_channels=tuple(channels),
             untrusted_caller=self.untrusted,
         )
 
 
-def _unique(agents: Iterable[Extension]) -> tuple[Extension, ...]:
-    return tuple(dict.fromkeys(agents))
+def _transfer(transfer: TransferDraft) -> Transfer:
+    return Transfer(type=transfer.type, from_agent=transfer.from_agent, to=transfer.to, at=moment(transfer.at))
+
+
+_TOGETHER_SECONDS = 0.05
+"""Phones that are dialled together ring in the order of dialling; the answers of the network to it come in any order."""
+
+
+def _in_order(offers: list[OfferDraft]) -> list[OfferDraft]:
+    """Offers that rang, by their ring; `offers` is in the order of dialling, and decides where rings are too close to tell."""
+    out: list[OfferDraft] = []
+    for offer in offers:
+        if offer.rang_at is None:
+            continue
+        at = len(out)
+        while at > 0 and (out[at - 1].rang_at or 0.0) > offer.rang_at + _TOGETHER_SECONDS:
+            at -= 1
+        out.insert(at, offer)
+    return out
 
 
 def _offer(offer: OfferDraft) -> Offer:
     assert offer.rang_at is not None
-    return Offer(
+    shown = Offer(
         agent=offer.agent,
         queue=offer.queue,
         rang_at=moment(offer.rang_at),
         ended_at=None if offer.ended_at is None else moment(offer.ended_at),
         result=offer.result,
     )
+    if offer.ended_at is not None:
+        offer.shown = shown
+    return shown
 
 
 def _talk(talk: TalkDraft) -> Talk:
-    return Talk(
+    shown = Talk(
         party=talk.party,
         started_at=moment(talk.started_at),
         ended_at=None if talk.ended_at is None else moment(talk.ended_at),
     )
+    if talk.ended_at is not None:
+        talk.shown = shown
+    return shown
 
 
 def _visit(visit: VisitDraft) -> QueueVisit:

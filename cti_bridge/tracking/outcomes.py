@@ -1,6 +1,6 @@
 """What became of a call, judged at its end: the outcome, and who hung up. Tables, no state."""
 
-from cti_bridge.domain.call import Direction, Outcome, Party
+from cti_bridge.domain.call import DESKTOP_HANGUP_CAUSE, Direction, Outcome, Party
 from cti_bridge.tracking.draft import CallDraft, TalkDraft
 
 QUEUE_EXITS = {
@@ -10,8 +10,10 @@ QUEUE_EXITS = {
     "LEAVEEMPTY": Outcome.LEAVE_EMPTY,
     "LEAVEUNAVAIL": Outcome.LEAVE_EMPTY,
     "FULL": Outcome.FAILED,
+    "WITHDRAW": Outcome.FAILED,
+    "UNTOLD": Outcome.FAILED,
 }
-"""By the dialplan variable QUEUESTATUS (app_queue, Asterisk 22)."""
+"""By the dialplan variable QUEUESTATUS (app_queue, Asterisk 22); not told at an exit by key or a hang-up by AMI."""
 
 DIAL_STATUSES = {
     "BUSY": Outcome.BUSY,
@@ -33,10 +35,12 @@ def outcome_of(call: CallDraft) -> Outcome:
     """The outcome of a call whose end was seen."""
     if call.answered:
         return Outcome.ANSWERED
+    if call.pbx_went_down:
+        return Outcome.LOST
     if call.voicemail:
         return Outcome.VOICEMAIL
     if call.direction is not Direction.INBOUND:
-        if call.click_to_call and call.starter.offer is not None and call.starter.offer.answered_at is None:
+        if call.click_to_call and all(offer.answered_at is None for offer in call.offers):
             return Outcome.AGENT_NO_ANSWER
         return DIAL_STATUSES.get(call.dial_status or "", Outcome.NO_ANSWER)
     if call.customer.hangup_at is not None:
@@ -50,11 +54,14 @@ def outcome_of(call: CallDraft) -> Outcome:
 
 def who_hung_up(call: CallDraft, at: float) -> Party:
     """The first side that asked to end: HangupRequest comes from a device, SoftHangupRequest from the PBX (Asterisk 22)."""
+    if call.pbx_went_down:
+        return Party.SYSTEM
     customer = Party.AGENT if call.direction is Direction.INTERNAL else Party.CUSTOMER
     if not call.answered:
         if call.direction is Direction.INBOUND:
             return customer if call.customer.hangup_at is not None else Party.SYSTEM
-        return Party.AGENT if call.starter.hangup_at is not None else Party.SYSTEM
+        refused_unrung = call.click_to_call and call.starter.ringing_at is None
+        return Party.AGENT if call.starter.hangup_at is not None and not refused_unrung else Party.SYSTEM
     last = [talk for talk in call.talks if not talk.let_go and _ended(talk, at) >= at - _SAME_END_SECONDS]
     agents = [talk.channel.hangup_at for talk in last if talk.channel.hangup_at is not None]
     gave_up = call.customer.hangup_at
@@ -62,12 +69,19 @@ def who_hung_up(call: CallDraft, at: float) -> Party:
         return customer
     if agents:
         return Party.AGENT
+    if any(talk.channel.cause == str(DESKTOP_HANGUP_CAUSE) for talk in last):
+        return Party.AGENT
     # A feature code (disconnect) ends the call without any request: whoever presses it leaves the bridge first.
     if any(talk.left_first and talk.channel.soft_hangup_at is None for talk in last):
         return Party.AGENT
-    if call.customer_left_first and last:
-        return customer
     return Party.SYSTEM
+
+
+def asked_at(call: CallDraft) -> float | None:
+    """When somebody last asked to end the call: what became of it is known then, although its Hangup was not seen."""
+    legs = [call.customer, call.starter, *(talk.channel for talk in call.talks if talk.left_at is not None and not talk.let_go)]
+    moments = [at for leg in legs for at in (leg.hangup_at, leg.soft_hangup_at) if at is not None]
+    return max(moments, default=None)
 
 
 def _ended(talk: TalkDraft, at: float) -> float:

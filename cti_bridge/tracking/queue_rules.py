@@ -3,7 +3,7 @@
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import OfferResult
 from cti_bridge.domain.call_events import CallLeftQueue, CallQueued
-from cti_bridge.tracking.call_rules import pair, voicemail
+from cti_bridge.tracking.call_rules import pair, refusal, voicemail
 from cti_bridge.tracking.channels import Kind
 from cti_bridge.tracking.draft import CallDraft, VisitDraft, moment
 from cti_bridge.tracking.switch import Switch
@@ -32,7 +32,7 @@ def join(switch: Switch, call: CallDraft, queue: str, at: float) -> None:
         return
     leave(switch, call, at)
     went_to_queue(switch, call, queue, at)
-    call.queue_exit = None
+    call.queue_exit = call.queue_asked = None
     call.visits.append(VisitDraft(queue=queue, joined_at=at))
     switch.out.append(CallQueued(call=call.picture(at), at=moment(at), queue=queue))
 
@@ -43,8 +43,12 @@ def left(switch: Switch, event: AmiEvent, at: float) -> None:
     """
     channel = switch.known(event)
     call = channel.owner if channel is not None else None
-    if call is not None and channel is not None and channel.consults is not call:
-        leave(switch, call, at)
+    if call is None or channel is None or channel.consults is call or call.ended_at is not None:
+        return
+    queue = event.get("Queue")
+    if call.queue is None and call.queue_asked == queue:
+        join(switch, call, queue, call.queue_asked_at)  # its QueueCallerJoin was missed
+    leave(switch, call, at)
 
 
 def leave(switch: Switch, call: CallDraft, at: float) -> None:
@@ -56,7 +60,8 @@ def leave(switch: Switch, call: CallDraft, at: float) -> None:
     visit.answered = visit.answered or answered
     visit.abandoned = not visit.answered and call.customer.hangup_at is not None
     if not visit.answered and not visit.abandoned:
-        call.queue_exit = call.queue_exit or "TIMEOUT"
+        # QUEUESTATUS follows where the caller goes on in the dialplan, but only a login with class dialplan sees it.
+        call.queue_exit = call.queue_exit or ("UNTOLD" if call.dialplan_seen else "TIMEOUT")
         for offer in call.open_offers():
             switch.end_offer(call, offer, at, OfferResult.NO_ANSWER)
     switch.out.append(
@@ -83,14 +88,27 @@ def application(switch: Switch, event: AmiEvent, at: float) -> None:
     channel = switch.known(event)
     if channel is None or channel.call is None or channel.call.customer is not channel:
         return
+    call = channel.call
+    call.dialplan_seen = True
     if event.get("Application") == "Queue":
-        channel.call.queue_asked = event.get("AppData").split(",", 1)[0]
+        queue = event.get("AppData").split(",", 1)[0]
+        if call.queue != queue:  # said once more where the caller leaves by a key, or was transferred into it (22.10.1)
+            call.queue_asked, call.queue_asked_at = queue, at
     else:
         voicemail(switch, event, at)
 
 
 def member_called(switch: Switch, event: AmiEvent, at: float) -> None:
+    _waits(switch, event, at)
     pair(switch, event, at)
+
+
+def _waits(switch: Switch, event: AmiEvent, at: float) -> None:
+    """A member is called for a caller who waits in the queue, whether or not the caller was seen to join it."""
+    channel = switch.known(event)
+    call = channel.owner if channel is not None else None
+    if call is not None and call.ended_at is None and call.customer is channel and call.queue is None:
+        join(switch, call, event.get("Queue"), call.queue_asked_at if call.queue_asked is not None else at)
 
 
 def member_connected(switch: Switch, event: AmiEvent, at: float) -> None:
@@ -99,9 +117,11 @@ def member_connected(switch: Switch, event: AmiEvent, at: float) -> None:
     call = channel.call if channel is not None else None
     if call is not None and call.visits and channel is not None and channel.kind is not Kind.LOCAL:
         call.visits[-1].answered = True
+        if call.queue == event.get("Queue"):
+            leave(switch, call, at)  # its QueueCallerLeave was missed
 
 
 def member_did_not_answer(switch: Switch, event: AmiEvent, at: float) -> None:
     found = pair(switch, event, at)
     if found is not None and found[1].offer is not None:
-        switch.end_offer(found[0], found[1].offer, at, OfferResult.NO_ANSWER)
+        switch.end_offer(found[0], found[1].offer, at, refusal(found[1]) or OfferResult.NO_ANSWER)

@@ -4,10 +4,14 @@ AMI keeps nothing for a client that is away (Asterisk 22), so times inside the g
 an answer that was not seen is dated to the moment the link was lost, an unseen end likewise.
 """
 
+from collections.abc import Iterable
+
 from cti_bridge.ami.messages import AmiEvent
-from cti_bridge.domain.call import Party
+from cti_bridge.domain.call import TransferType
 from cti_bridge.tracking import call_rules, queue_rules
 from cti_bridge.tracking.channels import RINGING, UP, Channel, Kind
+from cti_bridge.tracking.draft import CallDraft, TransferDraft
+from cti_bridge.tracking.outcomes import asked_at
 from cti_bridge.tracking.switch import Switch
 
 _SHUTDOWN_SECONDS = 30.0
@@ -22,6 +26,7 @@ class Resync:
         self._shutdown_at: float | None = None
         self._restarted = False
         self._listed: dict[str, AmiEvent] = {}
+        self._lost_talks: list[tuple[CallDraft, str]] = []
 
     def feed(self, event: AmiEvent, at: float) -> None:
         match event.name:
@@ -48,7 +53,8 @@ class Resync:
         """Closes every open call: its end was not seen."""
         when = self._lost_at if self._lost_at is not None else at
         for call in list(self._switch.calls.values()):
-            self._switch.end(call, when, estimated=True, by=Party.SYSTEM if self._lost_at is not None else None)
+            crashed = self._restarted or (self._lost_at is not None and asked_at(call) is None)
+            self._switch.end(call, when, estimated=True, crashed=crashed)
 
     def _booted(self, event: AmiEvent, at: float) -> None:
         """A hint only (a caller can forge so short an event): used where the channels of before are gone as well."""
@@ -65,16 +71,23 @@ class Resync:
         for channel in switch.channels:
             if whole and channel.uid not in listed:
                 self._vanished(channel, lost_at)
+        for event in sorted(listed.values(), key=lambda item: item.get("Uniqueid") != item.get("Linkedid")):
+            self._show(event, at)  # whoever began a call before those that were dialled for it
         for event in listed.values():
-            self._show(event, at)
+            self._dialling(event, listed.values(), at)
         for event in listed.values():
             self._reconnect(event, at, lost_at)
+        for call, agent in self._lost_talks:
+            self._transferred(call, agent, listed.get(call.customer.uid), lost_at)
+        self._lost_talks = []
         self._lost_at, self._restarted = None, False
 
     def _vanished(self, channel: Channel, lost_at: float) -> None:
         call = channel.call
         if call is not None and call.ended_at is None and (channel is call.customer or channel is call.starter):
-            self._switch.end(call, lost_at, estimated=True, by=Party.SYSTEM if self._restarted else None)
+            self._switch.end(call, lost_at, estimated=True, crashed=self._restarted)
+        elif call is not None and (talk := call.talk_of(channel)) is not None:
+            self._lost_talks.append((call, talk.party))
         call_rules.gone(self._switch, channel, lost_at, estimated=True)
 
     def _show(self, event: AmiEvent, at: float) -> None:
@@ -93,11 +106,46 @@ class Resync:
             channel.call.estimated = True
         elif channel.kind is Kind.AGENT and channel.call is not None and event.get("Application") in {"AppQueue", "AppDial"}:
             # A phone that the queue or Dial() is calling, or called: its ring began with the channel.
-            if channel.state in {RINGING, UP}:
-                channel.ringing_at = started
-                offer = switch.offer(channel.call, channel, started)
-                if channel.state == UP:
-                    switch.pick_up(channel.call, offer, started)
+            self._offered(channel.call, channel)
+
+    def _offered(self, call: CallDraft, phone: Channel) -> None:
+        if phone.state not in {RINGING, UP}:
+            return
+        phone.ringing_at = phone.created_at
+        offer = self._switch.offer(call, phone, phone.created_at)
+        if phone.state == UP:
+            self._switch.pick_up(call, offer, phone.created_at)
+
+    def _dialling(self, event: AmiEvent, listed: Iterable[AmiEvent], at: float) -> None:
+        """A phone that dials somebody: an outbound or internal call, or a consultation, that began unseen."""
+        switch = self._switch
+        caller = switch.known(event)
+        if caller is None or caller.owner is not None or caller.kind is not Kind.AGENT or event.get("Application") != "Dial":
+            return
+        linked = (e for e in listed if e.get("Application") == "AppDial" and e.get("Linkedid") == caller.linkedid)
+        legs = [leg for leg in map(switch.known, linked) if leg is not None and leg.call is None]
+        call = switch.begin_from(caller, legs[0], caller.created_at) if legs else None
+        if call is None:
+            return
+        call.estimated = True
+        _, _, dial_string = event.get("ApplicationData").split(",", 1)[0].partition("/")
+        for leg in legs:
+            leg.call, leg.dialled, caller.target = call, True, leg
+            if leg.kind is Kind.TRUNK:
+                call_rules.dialled_trunk(switch, call, caller, leg, call_rules.number_dialled(dial_string), at)
+            elif leg.kind is Kind.AGENT:
+                self._offered(call, leg)
+
+    def _transferred(self, call: CallDraft, agent: str, customer: AmiEvent | None, at: float) -> None:
+        """The agent who had the customer is gone and another has them: a transfer that was not seen. A blind one (a Redirect too)
+        took the customer's channel to the new agent's extension, an attended one left it where it was.
+        """
+        talking = call.agents_talking()
+        if call.ended_at is not None or customer is None or not talking or talking[0] == agent:
+            return
+        kind = TransferType.BLIND if customer.get("Exten") == talking[0] else TransferType.ATTENDED
+        to = talking[0].removeprefix("external:")
+        self._switch.transfer(call, TransferDraft(type=kind, from_agent=agent, to=to, at=at, open=False), at)
 
     def _reconnect(self, event: AmiEvent, at: float, lost_at: float) -> None:
         switch = self._switch
@@ -113,10 +161,12 @@ class Resync:
             if channel.call is not None:
                 switch.refresh(channel.call, lost_at)
             return
-        switch.channels.enter(channel, bridge, parking=event.get("Application") == "Park", conference=False)
+        switch.channels.enter(channel, bridge, at, parking=event.get("Application") == "Park", conference=False)
         call = channel.call
         if call is None or call.ended_at is not None:
             return
+        if channel is call.customer and call.estimated and event.get("Application") == "Queue" and not call.visits:
+            queue_rules.join(switch, call, event.get("ApplicationData").split(",", 1)[0], call.started_at)
         before = len(call.talks)
         when = max(lost_at, call.started_at)
         if call.queue is not None and any(o.answered_at is not None for o in call.offers):

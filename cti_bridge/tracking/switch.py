@@ -5,6 +5,7 @@ so that each call event is emitted in one place.
 """
 
 import re
+from collections import deque
 
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import CallId, Direction, Extension, OfferResult, Outcome, Party
@@ -25,7 +26,7 @@ from cti_bridge.domain.call_events import (
 )
 from cti_bridge.tracking.channels import RING, UP, Channel, Channels, Kind
 from cti_bridge.tracking.draft import MISSED, CallDraft, OfferDraft, TalkDraft, TransferDraft, moment
-from cti_bridge.tracking.outcomes import outcome_of, who_hung_up
+from cti_bridge.tracking.outcomes import asked_at, outcome_of, who_hung_up
 
 UNKNOWN = frozenset({"", "<unknown>"})
 
@@ -39,6 +40,8 @@ class Switch:
         self.channels = Channels(internal)
         self.calls: dict[CallId, CallDraft] = {}
         self.out: list[TrackerEvent] = []
+        self.leaving: deque[tuple[float, Channel]] = deque()
+        """Channels that asked to hang up, oldest first, until call_rules.overdue has looked after them."""
         self._by_linkedid: dict[str, CallDraft] = {}
 
     # --- channels
@@ -53,6 +56,10 @@ class Switch:
 
     def known(self, event: AmiEvent, prefix: str = "") -> Channel | None:
         return self.channels.get(event.get(prefix + "Uniqueid"))
+
+    def linked(self, linkedid: str) -> CallDraft | None:
+        """The live call that began with this Linkedid: a hint, as it merges and glues."""
+        return self._by_linkedid.get(linkedid)
 
     def adopt(self, event: AmiEvent, at: float, prefix: str = "") -> Channel:
         """A channel seen for the first time; a trunk's own channel begins an inbound call."""
@@ -138,27 +145,32 @@ class Switch:
             if other is not caller and call is not None and call.ended_at is None:
                 if call.talk_of(other) is not None or (call.customer is other and call.answered):
                     return call
+                if other.bridge is not None and other.offer is not None and other.offer.answered_at is not None:
+                    return call  # answered, though the customer was not seen to enter the bridge
         return None
 
     def changed(self, call: CallDraft, at: float) -> None:
         self.out.append(CallChanged(call=call.picture(at), at=moment(at)))
 
-    def end(self, call: CallDraft, at: float, *, estimated: bool = False, by: Party | None = None) -> None:
-        """The contact is over: closes what is open and says so."""
+    def end(self, call: CallDraft, at: float, *, estimated: bool = False, crashed: bool = False) -> None:
+        """The contact is over: closes what is open and says so. `estimated`: its Hangup was not seen; `crashed`: nor will it be,
+        as the PBX itself went down.
+        """
         if call.ended_at is not None:
             return
+        asked = asked_at(call) if estimated and not crashed else None
+        lost = estimated and asked is None
+        at = max(call.started_at, at if asked is None else min(at, asked))
         for offer in call.open_offers():
             self.end_offer(call, offer, at, OfferResult.CALLER_GONE)
         self.stop_hold(call, at)
-        if not estimated:
-            by = who_hung_up(call, at)
         for talk in call.open_talks():
             talk.ended_at = talk.left_at if talk.left_at is not None else at
         if call.visits and call.visits[-1].left_at is None:
             call.visits[-1].left_at = at
-        call.hung_up_by = by
+        call.hung_up_by = (Party.SYSTEM if crashed else None) if lost else who_hung_up(call, at)
         call.estimated = call.estimated or estimated
-        call.outcome = Outcome.LOST if estimated and not call.answered else outcome_of(call)
+        call.outcome = Outcome.LOST if lost and not call.answered else outcome_of(call)
         call.ended_at = at
         self.calls.pop(call.call_id, None)
         for linkedid in (call.starter.linkedid, call.starter.uid):
@@ -179,6 +191,9 @@ class Switch:
 
     def ring(self, call: CallDraft, offer: OfferDraft, rang_at: float, at: float) -> None:
         if offer.rang_at is not None or call.ended_at is not None:
+            return
+        if offer.ended_at is not None:  # told late: nobody is to be shown a ring that is over
+            offer.rang_at = min(rang_at, offer.ended_at)
             return
         offer.rang_at = rang_at
         offer.nth = sum(1 for other in call.offers if other.agent == offer.agent and other.rang_at is not None)
@@ -241,11 +256,14 @@ class Switch:
             self.changed(call, at)
 
     def _start_talk(self, call: CallDraft, channel: Channel, at: float) -> None:
+        conference = call.customer.bridge is not None and call.customer.bridge.conference
         for talk in call.open_talks():
-            if talk.left_at is not None and not talk.consulting:
+            # Whoever was moved into a conference hears its prompts first, and is no less with the customer.
+            waits = conference and talk.channel.hangup_at is None and talk.channel.soft_hangup_at is None
+            if talk.left_at is not None and not talk.consulting and not waits:
                 talk.ended_at = talk.left_at
         agent = channel.kind is Kind.AGENT
-        at = max(call.started_at, _answered_at(channel, at))
+        at = max(call.started_at, channel.created_at, _answered_at(channel, at))
         party = channel.endpoint if agent else f"external:{channel.number or channel.endpoint}"
         call.talks.append(TalkDraft(party=party, channel=channel, started_at=at))
         call.moved_from = []
@@ -272,21 +290,28 @@ class Switch:
     def hold(self, call: CallDraft, phone: Channel, at: float) -> None:
         if call.held_since is None:
             call.held_since, call.held_by, call.held = at, phone, True
-            self.out.append(CallHeld(call=call.picture(at), at=moment(at), agent=Extension(phone.endpoint)))
+            self.out.append(CallHeld(call=call.picture(at), at=moment(at), agent=_agent_of(call, phone)))
 
     def stop_hold(self, call: CallDraft, at: float) -> None:
         if call.held_since is None or call.held_by is None:
             return
         phone = call.held_by
-        call.hold_s += at - call.held_since
+        call.hold_s += max(0.0, at - call.held_since)
         call.held_since = call.held_by = None
-        self.out.append(CallResumed(call=call.picture(at), at=moment(at), agent=Extension(phone.endpoint)))
+        self.out.append(CallResumed(call=call.picture(at), at=moment(at), agent=_agent_of(call, phone)))
 
     def transfer(self, call: CallDraft, transfer: TransferDraft, at: float) -> None:
         call.moved_from = []
         call.transfers.append(transfer)
         picture = call.picture(at)
         self.out.append(CallTransferred(call=picture, at=moment(at), transfer=picture.transfers[-1]))
+
+
+def _agent_of(call: CallDraft, phone: Channel) -> Extension:
+    """Whose talk a phone holds: its own, or where it is the customer's, that of the first agent who has them."""
+    if phone.kind is Kind.AGENT:
+        return Extension(phone.endpoint)
+    return Extension(next(iter(call.agents_talking()), ""))
 
 
 _CONNECT_SECONDS = 0.5

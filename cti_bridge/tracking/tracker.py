@@ -10,7 +10,7 @@ from collections.abc import Callable
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import Call
 from cti_bridge.domain.call_events import TrackerEvent
-from cti_bridge.tracking import agents, call_rules, queue_rules, resync, transfer_rules
+from cti_bridge.tracking import agents, bridge_rules, call_rules, queue_rules, resync, transfer_rules
 from cti_bridge.tracking.switch import Switch
 
 Rule = Callable[[Switch, AmiEvent, float], None]
@@ -25,12 +25,12 @@ RULES: dict[str, Rule] = {
     "LocalBridge": call_rules.local_bridge,
     # dialling
     "DialBegin": call_rules.dial_begin,
-    "DialState": call_rules.dial_begin,
+    "DialState": call_rules.dial_state,
     "DialEnd": call_rules.dial_end,
     # bridges
-    "BridgeEnter": call_rules.bridge_enter,
-    "BridgeLeave": call_rules.bridge_leave,
-    "ConfbridgeJoin": call_rules.conference_join,
+    "BridgeEnter": bridge_rules.bridge_enter,
+    "BridgeLeave": bridge_rules.bridge_leave,
+    "ConfbridgeJoin": bridge_rules.conference_join,
     # what happens during a talk
     "Hold": call_rules.hold,
     "Unhold": call_rules.unhold,
@@ -52,13 +52,14 @@ RULES: dict[str, Rule] = {
     "AttendedTransfer": transfer_rules.attended_transfer,
     "Pickup": transfer_rules.pickup,
     "ParkedCall": transfer_rules.parked,
+    "UnParkedCall": transfer_rules.retrieved,
     # queue members
     "QueueMemberStatus": agents.changed,
     "QueueMemberPause": agents.changed,
     "QueueMemberPenalty": agents.changed,
     "QueueMemberAdded": agents.changed,
     "QueueMemberRemoved": agents.removed,
-    "QueueMember": agents.listed,
+    "QueueMember": agents.changed,
 }
 """What is done with each event; what is not here is not needed to follow a call."""
 
@@ -76,6 +77,9 @@ class CallTracker:
 
     def feed(self, event: AmiEvent, at: float) -> list[TrackerEvent]:
         """What this event means, in order; empty for most."""
+        leaving = self._switch.leaving
+        if leaving and at - leaving[0][0] > call_rules.HANGUP_SECONDS:
+            call_rules.overdue(self._switch, at)
         rule = RULES.get(event.name)
         if rule is None:
             self._resync.feed(event, at)

@@ -2,6 +2,7 @@
 
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import OfferResult, TransferType
+from cti_bridge.tracking.bridge_rules import came_unseen
 from cti_bridge.tracking.channels import UP, Channel, Kind
 from cti_bridge.tracking.draft import CallDraft, TransferDraft, VisitDraft
 from cti_bridge.tracking.switch import Switch
@@ -16,6 +17,7 @@ def blind_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
     call = (customer.call if customer is not None else None) or agent.owner
     if call is None or call.ended_at is not None or _repeated(call, agent, at):
         return
+    _together(switch, event.get("BridgeUniqueid"), agent, customer)
     _let_go(switch, call, agent, customer, at)
     to = event.get("Extension")
     switch.transfer(call, TransferDraft(type=TransferType.BLIND, from_agent=agent.endpoint, to=to, at=at), at)
@@ -26,6 +28,8 @@ def attended_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
     the transferer lets go: with a target that only rings it is a blonde transfer.
     """
     first, second = switch.channel(event, at, "OrigTransferer"), switch.channel(event, at, "SecondTransferer")
+    customer = switch.channel(event, at, "Transferee") if event.get("TransfereeUniqueid") else None
+    _together(switch, event.get("OrigBridgeUniqueid"), first, customer)
     call, agent, consulting = _sides(first, second)
     if call is None or agent is None or event.get("Result") != "Success" or call.ended_at is not None:
         return
@@ -39,7 +43,6 @@ def attended_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
     if target is None and consulting is not None:
         target = consulting.target or _other_party(switch, call, agent, event)
     to, answered = _target(consulting, target)
-    customer = switch.channel(event, at, "Transferee") if event.get("TransfereeUniqueid") else None
     _let_go(switch, call, agent, customer, at)
     kind = TransferType.ATTENDED if answered else TransferType.BLONDE
     queue = consulting.queue if consulting is not None and not answered else None
@@ -47,7 +50,26 @@ def attended_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
         to = f"queue:{queue}"
         call.visits.append(VisitDraft(queue=queue, joined_at=at))
     switch.transfer(call, TransferDraft(type=kind, from_agent=agent.endpoint, to=to, at=at, open=False), at)
+    if consulting is not None:
+        _let_other_go(switch, consulting, call, at)
     switch.refresh(call, at)
+
+
+def _let_other_go(switch: Switch, leg: Channel, call: CallDraft, at: float) -> None:
+    """Where the transferer's other line was another customer's call, that customer is let go of too, towards this one."""
+    other = leg.call
+    if other is None or other is call or other.ended_at is not None or other.talk_of(leg) is None:
+        return
+    _let_go(switch, other, leg, None, at)
+    to = call.customer.number or call.customer.endpoint
+    switch.transfer(other, TransferDraft(type=TransferType.ATTENDED, from_agent=leg.endpoint, to=to, at=at, open=False), at)
+
+
+def _together(switch: Switch, bridge_uid: str, agent: Channel | None, customer: Channel | None) -> None:
+    """Whoever is transferred was in the bridge of the transferer, seen to enter it or not."""
+    for channel in (agent, customer):
+        if channel is not None and channel.bridge is None and channel.call is not None:
+            came_unseen(switch, channel, bridge_uid)
 
 
 def _sides(first: Channel | None, second: Channel | None) -> tuple[CallDraft | None, Channel | None, Channel | None]:
@@ -69,7 +91,9 @@ def _other_party(switch: Switch, call: CallDraft, agent: Channel, event: AmiEven
         for channel in bridge.members if bridge is not None else ():
             if channel is not agent and channel is not call.customer and not channel.spying:
                 return channel
-    return None
+    dialled = [c for c in switch.channels if c.owner is call and c.dialled and c.kind in {Kind.AGENT, Kind.TRUNK}]
+    asked = [c for c in dialled if c is not agent and c is not call.customer and call.talk_of(c) is None]
+    return asked[-1] if asked else None
 
 
 def _target(consulting: Channel | None, target: Channel | None) -> tuple[str, bool]:
@@ -128,18 +152,31 @@ def _went(switch: Switch, call: CallDraft, to: str, at: float, *, keep: bool = F
         switch.transfer(call, TransferDraft(type=TransferType.BLIND, from_agent=agent, to=to, at=at, open=False), at)
 
 
+_PICKUP_SECONDS = 0.5
+"""The phone that rang may be hung up before the pick-up is told."""
+
+
+def taken(switch: Switch, call: CallDraft, taker: Channel, at: float) -> None:
+    """A phone that called by itself has this call from now on."""
+    call.picked_up = True
+    taker.call, taker.originating = call, True
+    if call.visits:
+        call.visits[-1].answered = True
+    for offer in call.offers:
+        if offer.rang_at is None:
+            continue
+        if offer.result is OfferResult.NO_ANSWER and offer.ended_at is not None and at - offer.ended_at < _PICKUP_SECONDS:
+            offer.result = OfferResult.ANSWERED_ELSEWHERE
+        switch.end_offer(call, offer, at, OfferResult.ANSWERED_ELSEWHERE)
+
+
 def pickup(switch: Switch, event: AmiEvent, at: float) -> None:
     """Another phone takes a ringing call: the ring was not missed, and whoever took it was not offered it."""
     taker, ringing = switch.channel(event, at), switch.channel(event, at, "Target")
-    call = ringing.call if ringing is not None else None
-    if taker is None or ringing is None or call is None or call.ended_at is not None:
+    call = ringing.call if ringing is not None else switch.linked(event.get("TargetLinkedid"))
+    if taker is None or call is None or call.ended_at is not None:
         return
-    call.picked_up = True
-    taker.call = call
-    if call.visits:
-        call.visits[-1].answered = True
-    if ringing.offer is not None:
-        switch.end_offer(call, ringing.offer, at, OfferResult.ANSWERED_ELSEWHERE)
+    taken(switch, call, taker, at)
 
 
 def parked(switch: Switch, event: AmiEvent, at: float) -> None:
@@ -155,3 +192,10 @@ def parked(switch: Switch, event: AmiEvent, at: float) -> None:
     if not call.parked:
         call.parked = True
         switch.changed(call, at)
+
+
+def retrieved(switch: Switch, event: AmiEvent, at: float) -> None:
+    """A phone fetches the customer from the parking lot: its own channel is a leg of the customer's call from now on."""
+    customer, phone = switch.known(event, "Parkee"), switch.known(event, "Retriever")
+    if customer is not None and phone is not None and phone is not customer and phone.kind is Kind.AGENT:
+        phone.call = customer.call

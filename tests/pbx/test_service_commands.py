@@ -68,7 +68,7 @@ async def test_answer_hold_resume_and_hang_up(lab: Lab, with_phones: Service) ->
     ended = await alice.event("call.ended")
 
     assert (held["call"]["state"], resumed["call"]["state"]) == ("held", "talking")
-    assert (ended["call"]["outcome"], ended["call"]["held"]) == ("answered", True)
+    assert (ended["call"]["outcome"], ended["call"]["held"], ended["call"]["hung_up_by"]) == ("answered", True, "agent")
     assert await customer.ended() is End.HUNG_UP_THERE
     assert await agent.ended() is End.HUNG_UP_THERE
 

@@ -1,6 +1,5 @@
 """Builders for what goes into the store."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +16,9 @@ from cti_bridge.domain.call import (
     Party,
     Talk,
 )
+from cti_bridge.domain.interaction import Channel, Interaction, InteractionId
 from storage.accounts import Accounts
+from storage.schema import new_id
 
 NOW = datetime(2026, 11, 22, 2, 33, 49, 120000, tzinfo=UTC)
 
@@ -70,7 +71,7 @@ def a_finished_call(number: int = 1, **changes: Any) -> Call:
         ),
         talks=(Talk(party="1002", started_at=start + timedelta(seconds=7.42), ended_at=start + timedelta(seconds=38.42)),),
     )
-    return replace(call, **changes)
+    return call._replace(**changes)
 
 
 async def an_account(accounts: Accounts, name: str = "Zoë Quinn", phone: str = "020 7946 0018", **changes: Any) -> Account:
@@ -85,3 +86,23 @@ async def an_account(accounts: Accounts, name: str = "Zoë Quinn", phone: str = 
         "now": NOW,
     }
     return await accounts.create(**(fields | changes))
+
+
+def an_email(minute: int = 0, **changes: Any) -> Interaction:
+    fields: dict[str, Any] = {
+        "interaction_id": InteractionId(new_id()),
+        "account_id": None,
+        "channel": Channel.EMAIL,
+        "direction": Direction.INBOUND,
+        "started_at": NOW + timedelta(minutes=minute),
+        "ended_at": None,
+        "agent": Extension("1002"),
+        "queue": None,
+        "outcome": None,
+        "subject": "Invoice",
+        "disposition": None,
+        "note": None,
+        "call_id": None,
+        "call": None,
+    }
+    return Interaction(**(fields | changes))

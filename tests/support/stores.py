@@ -53,7 +53,7 @@ def a_call(call_id: str = "main:1.1", **changes: Any) -> Call:
         offers=tuple(Offer(agent=Extension(agent), queue="support", rang_at=NOW) for agent in ringing),
         talks=tuple(Talk(party=agent, started_at=NOW) for agent in talking),
     )
-    return replace(call, **changes)
+    return call._replace(**changes)
 
 
 def an_account(name: str = "Zoë Ångström", **changes: Any) -> Account:

@@ -197,3 +197,19 @@ async def test_a_call_that_outlives_the_service_is_recorded_once_by_the_next_one
             stored = await second.stored(f"main:{call.uniqueid}")
             assert (stored["outcome"], stored["agent"]) == ("answered", "1001")
             assert stored["account_id"] is not None
+
+
+async def test_a_page_that_is_loaded_anew_in_mid_call_still_knows_the_customer(tmp_path, template):
+    async with service(tmp_path, template) as (cti, pbx):
+        one = await cti.sign_in("one")
+        screen = await one.opens()
+        call = await pbx.call_in("8001", ZOE)
+        pop = await screen.until("pop")
+        pbx.phone("1001").answer()
+        await screen.until_call("call.answered", f"main:{call.uniqueid}")
+
+        anew = await one.opens()
+
+        (standing,) = anew.welcome["snapshot"]["pops"]
+        assert (standing["pop_id"], standing["account"]["name"]) == (pop["pop_id"], "Zoë")
+        assert (standing["call"]["state"], standing["call"]["ringing"]) == ("talking", [])

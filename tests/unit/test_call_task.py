@@ -24,7 +24,6 @@ from cti_bridge.domain.call_events import (
 )
 from cti_bridge.domain.decision import RoutingDecision
 from cti_bridge.domain.errors import StorageError
-from cti_bridge.domain.listing import Page
 from cti_bridge.lookup import DEADLINE_SECONDS, Lookup
 from screen_pop.hub import Hub
 from screen_pop.metrics import WebMetrics
@@ -49,16 +48,6 @@ class Customers:
         return tuple(Candidate(account=account, reason=MatchReason.EXACT_NUMBER) for account in self.accounts)
 
 
-class History:
-    def __init__(self) -> None:
-        self.is_away = False
-
-    async def timeline(self, account_id: str, *, cursor: str | None, limit: int) -> Page[Any]:
-        if self.is_away:
-            raise StorageError("the store failed: locked")
-        return Page(items=(), next=None)
-
-
 class Records:
     def __init__(self) -> None:
         self.put_calls: list[tuple[str, str | None]] = []
@@ -79,13 +68,12 @@ class Stage:
     """A desk with one agent's browser, and the story that is told there."""
 
     def __init__(self, *accounts: Account) -> None:
-        self.customers, self.history, self.records = Customers(*accounts), History(), Records()
+        self.customers, self.records = Customers(*accounts), Records()
         self.hub = Hub(WebMetrics(CollectorRegistry()))
         self.events: asyncio.Queue[CallEvent] = asyncio.Queue()
         self.desk = Desk(
             hub=self.hub,
             lookup=Lookup(self.customers, "GB"),
-            interactions=self.history,
             recorder=self.records,
             decision_for=lambda uniqueid: DECISION if uniqueid == "1.1" else None,
         )
@@ -134,7 +122,7 @@ def answered() -> CallAnswered:
 
 def ended(**changes: Any) -> CallEnded:
     call = a_call(talking=("1001",))
-    return CallEnded(call=replace(call, state=CallState.ENDED, talks=(), ended_at=NOW, **changes), at=NOW)
+    return CallEnded(call=call._replace(state=CallState.ENDED, talks=(), ended_at=NOW, **changes), at=NOW)
 
 
 async def test_the_story_of_an_answered_call():
@@ -212,17 +200,6 @@ async def test_a_customer_who_is_found_after_the_end_comes_on_the_record():
     assert stage.records.put_calls == [("main:1.1", None), ("main:1.1", zoe.account_id)]
 
 
-async def test_a_history_that_cannot_be_had_does_not_hold_up_the_pop():
-    stage = Stage(an_account())
-    stage.history.is_away = True
-
-    stage.tell(arrived(), offered(), ended())
-    await stage.story
-
-    pop = stage.heard()[0]
-    assert (pop["lookup"], pop["history"]) == ("found", [])
-
-
 @pytest.mark.parametrize(
     ("accounts", "on_record"),
     [pytest.param(0, False, id="nobody"), pytest.param(1, True, id="one"), pytest.param(2, False, id="several")],
@@ -256,7 +233,7 @@ async def test_a_call_between_agents_asks_nobody_and_pops_nowhere():
     stage = Stage(an_account())
 
     stage.tell(
-        *(replace(event, call=replace(event.call, direction=Direction.INTERNAL)) for event in (arrived(), offered(), ended()))
+        *(replace(event, call=event.call._replace(direction=Direction.INTERNAL)) for event in (arrived(), offered(), ended()))
     )
     await stage.story
 

@@ -1,4 +1,8 @@
+import random
+
+import phonenumbers
 import pytest
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from cti_bridge.domain.phone_number import is_withheld, masked, to_e164
 
@@ -61,3 +65,31 @@ def test_anything_else_is_not_withheld(presented: str):
 )
 def test_logs_show_only_the_ends_of_a_number(number: str, expected: str):
     assert masked(number) == expected
+
+
+def spoilt(number: str, chance: random.Random) -> str:
+    digits = list(number)
+    for _ in range(chance.randint(1, 3)):
+        digits[chance.randrange(1, len(digits))] = chance.choice("0123456789")
+    return "".join(digits) + chance.choice(("", "", "", "7"))
+
+
+def test_numbers_that_are_e164_already_are_judged_as_the_number_plans_say():
+    """Valid ones and near misses of every country and kind: the short way never differs from the long one."""
+    chance = random.Random(1)
+    examples = [
+        phonenumbers.format_number(example, PhoneNumberFormat.E164)
+        for region in sorted(phonenumbers.SUPPORTED_REGIONS)
+        for kind in PhoneNumberType.values()
+        if (example := phonenumbers.example_number_for_type(region, kind)) is not None
+    ]
+    presented = [*examples, *(spoilt(example, chance) for example in examples for _ in range(4))]
+
+    def planned(number: str) -> str | None:
+        parsed = phonenumbers.parse(number)
+        valid = phonenumbers.is_valid_number(parsed)
+        return phonenumbers.format_number(parsed, PhoneNumberFormat.E164) if valid else None
+
+    readable = [number for number in presented if phonenumbers.is_possible_number_string(number, None)]
+    assert len(readable) > 4000
+    assert {number: to_e164(number, None) for number in readable} == {number: planned(number) for number in readable}

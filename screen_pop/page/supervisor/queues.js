@@ -94,7 +94,7 @@ export function QueueTable({ queues, fresh }) {
           ${cell(duration(queue.average_speed_of_answer_s))}
           <td><${Distribution} agents=${queue.agents} fresh=${fresh} /></td>
         </tr>`)}
-        ${queues.length === 0 && html`<tr><td colspan="8" class="empty">${t('queue.none')}</td></tr>`}
+        ${queues.length === 0 && html`<tr><td colspan="8" class="empty">${t('board.no_queues')}</td></tr>`}
       </tbody>
     </table></div>
   </section>`;

@@ -2,12 +2,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
-from cti_bridge.domain.account import Account, AccountId, Candidate, ContactKind, ContactPoint, MatchReason, Tier
+from cti_bridge.domain.account import HISTORY_SHOWN, Account, AccountId, Candidate, ContactKind, ContactPoint, MatchReason, Tier
 from cti_bridge.domain.listing import Page
 from storage.accounts import MAX_CANDIDATES, Accounts
 from storage.database import Database
-from tests.support.store import NOW, an_account
+from storage.interactions import Interactions
+from tests.support.store import NOW, an_account, an_email
 
 
 @pytest.fixture
@@ -61,6 +63,28 @@ async def test_unknown_account_is_none(accounts: Accounts):
 async def test_number_of_one_account_is_an_exact_match(accounts: Accounts):
     zoe = await an_account(accounts)
     await an_account(accounts, "Somebody Else", "020 7946 0019")
+
+    assert await accounts.by_phone("+442079460018") == (Candidate(account=zoe, reason=MatchReason.EXACT_NUMBER),)
+
+
+async def test_a_clear_match_comes_with_its_newest_contacts(accounts: Accounts, database: Database):
+    zoe = await an_account(accounts)
+    yan = await an_account(accounts, "Yan", "020 7946 0019")
+    interactions = Interactions(database)
+    for minute in range(HISTORY_SHOWN + 2):
+        await interactions.add(an_email(minute, account_id=zoe.account_id), idempotency_key=None)
+    await interactions.add(an_email(99, account_id=yan.account_id), idempotency_key=None)
+
+    (match,) = await accounts.by_phone("+442079460018")
+
+    newest = await interactions.timeline(zoe.account_id, cursor=None, limit=HISTORY_SHOWN)
+    assert match.history == newest.items
+
+
+async def test_a_history_that_cannot_be_read_does_not_hide_the_customer(accounts: Accounts, database: Database):
+    zoe = await an_account(accounts)
+    async with database.write() as connection:
+        await connection.execute(text("ALTER TABLE interactions RENAME TO elsewhere"))
 
     assert await accounts.by_phone("+442079460018") == (Candidate(account=zoe, reason=MatchReason.EXACT_NUMBER),)
 

@@ -5,14 +5,13 @@ import pytest
 from sqlalchemy import event
 
 from cti_bridge.domain.account import AccountId
-from cti_bridge.domain.call import CallId, Direction, Extension
-from cti_bridge.domain.interaction import Channel, Interaction, InteractionId
+from cti_bridge.domain.call import CallId, Extension
+from cti_bridge.domain.interaction import Channel, InteractionId
 from cti_bridge.domain.listing import InteractionFilter
 from storage.accounts import Accounts
 from storage.database import Database
 from storage.interactions import Interactions
-from storage.schema import new_id
-from tests.support.store import NOW, an_account
+from tests.support.store import NOW, an_account, an_email
 
 
 @pytest.fixture
@@ -23,26 +22,6 @@ def interactions(database: Database) -> Interactions:
 @pytest.fixture
 async def zoe(database: Database) -> AccountId:
     return (await an_account(Accounts(database, region="GB"))).account_id
-
-
-def an_email(minute: int = 0, **changes: Any) -> Interaction:
-    fields: dict[str, Any] = {
-        "interaction_id": InteractionId(new_id()),
-        "account_id": None,
-        "channel": Channel.EMAIL,
-        "direction": Direction.INBOUND,
-        "started_at": NOW + timedelta(minutes=minute),
-        "ended_at": None,
-        "agent": Extension("1002"),
-        "queue": None,
-        "outcome": None,
-        "subject": "Invoice",
-        "disposition": None,
-        "note": None,
-        "call_id": None,
-        "call": None,
-    }
-    return Interaction(**(fields | changes))
 
 
 async def test_added_interaction_reads_back_whole(interactions: Interactions, zoe: AccountId):

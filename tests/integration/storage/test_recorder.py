@@ -2,7 +2,6 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
@@ -89,7 +88,7 @@ async def test_a_replay_changes_nothing(database: Database, recorder: Recorder, 
 
 async def test_a_later_truth_about_the_same_call_replaces_the_earlier(database: Database, recorder: Recorder):
     call = a_finished_call()
-    await recorder.put(replace(call, outcome=Outcome.LOST, talks=()), None)
+    await recorder.put(call._replace(outcome=Outcome.LOST, talks=()), None)
 
     await recorder.put(call, None)
 
@@ -140,7 +139,7 @@ async def test_many_calls_share_commits(database: Database, recorder: Recorder):
 
 async def test_agents_filter_finds_every_agent_who_talked(database: Database, recorder: Recorder):
     call = a_finished_call()
-    await recorder.put(replace(call, talks=(replace(call.talks[0], party="1007"), *call.talks)), None)
+    await recorder.put(call._replace(talks=(call.talks[0]._replace(party="1007"), *call.talks)), None)
 
     for agent, count in (("1002", 1), ("1007", 1), ("1001", 0)):
         page = await Interactions(database).list(InteractionFilter(agent=agent), cursor=None, limit=9)

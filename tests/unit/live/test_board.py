@@ -1,6 +1,5 @@
 """The live board's figures, one definition of docs/figures.md after the other, and the agents' states."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -35,8 +34,7 @@ def a_board(**changes: int) -> Board:
 
 def a_call(number: int = 1, **changes: object) -> Call:
     """A call that has just arrived."""
-    live = replace(
-        a_finished_call(number),
+    live = a_finished_call(number)._replace(
         state=CallState.ARRIVED,
         outcome=Outcome.IN_PROGRESS,
         queues=(),
@@ -49,11 +47,11 @@ def a_call(number: int = 1, **changes: object) -> Call:
         offers=(),
         talks=(),
     )
-    return replace(live, **changes)
+    return live._replace(**changes)
 
 
 def joins(board: Board, call: Call, at: float, queue: str = "support") -> Call:
-    call = replace(call, state=CallState.QUEUED, queues=(*call.queues, queue))
+    call = call._replace(state=CallState.QUEUED, queues=(*call.queues, queue))
     board.feed(CallQueued(call=call, at=after(at), queue=queue))
     return call
 
@@ -65,7 +63,7 @@ def leaves(
 
 
 def ends(board: Board, call: Call, at: float, outcome: Outcome = Outcome.ANSWERED) -> None:
-    ended = replace(call, state=CallState.ENDED, outcome=outcome, ended_at=after(at), talks=())
+    ended = call._replace(state=CallState.ENDED, outcome=outcome, ended_at=after(at), talks=())
     board.feed(CallEnded(call=ended, at=after(at)))
 
 
@@ -76,11 +74,11 @@ def waited(board: Board, number: int, seconds: float, **how: bool) -> None:
 
 def talking(call: Call, *agents: str, since: float = 0) -> Call:
     talks = tuple(Talk(party=agent, started_at=after(since)) for agent in agents)
-    return replace(call, state=CallState.TALKING, talks=talks, answered_by=tuple(Extension(agent) for agent in agents))
+    return call._replace(state=CallState.TALKING, talks=talks, answered_by=tuple(Extension(agent) for agent in agents))
 
 
 def ringing(call: Call, agent: str) -> Call:
-    return replace(call, state=CallState.OFFERED, offers=(Offer(agent=Extension(agent), queue="support", rang_at=NOON),))
+    return call._replace(state=CallState.OFFERED, offers=(Offer(agent=Extension(agent), queue="support", rang_at=NOON),))
 
 
 def a_member(agent: str = "1001", queue: str = "support", **changes: object) -> QueueMember:
@@ -95,7 +93,7 @@ def a_member(agent: str = "1001", queue: str = "support", **changes: object) -> 
         penalty=0,
         phone=PhoneState.IDLE,
     )
-    return replace(member, **changes)
+    return member._replace(**changes)
 
 
 def sits(board: Board, *members: QueueMember) -> None:
@@ -256,7 +254,7 @@ def test_each_member_is_counted_once_and_what_happens_wins_over_what_is_set():
     sits(board, a_member("1002", paused=True))  # paused while talking: shown as talking until the call is over
     board.feed(CallOffered(call=ringing(a_call(1), "1001"), at=NOON, agent=Extension("1001"), nth=1))
     board.feed(CallAnswered(call=talking(a_call(2), "1002"), at=NOON, agent=Extension("1002")))
-    held = replace(talking(a_call(3), "1003"), state=CallState.HELD)
+    held = talking(a_call(3), "1003")._replace(state=CallState.HELD)
     board.feed(CallAnswered(call=held, at=NOON, agent=Extension("1003")))
     board.feed(CallAnswered(call=talking(a_call(4), "1006"), at=NOON, agent=Extension("1006")))
     ends(board, talking(a_call(4), "1006"), 0)
@@ -307,7 +305,7 @@ def test_there_is_nothing_to_wrap_up_after(call):
     board = a_board()
     sits(board, a_member("1001"))
     board.feed(CallOffered(call=call, at=NOON, agent=Extension("1001"), nth=1))
-    ends(board, replace(call, offers=()), 5)
+    ends(board, call._replace(offers=()), 5)
 
     assert [state.activity for state in board.agents(after(5))] == [AgentActivity.IDLE]
 

@@ -1,25 +1,16 @@
-"""The tables of the wire against docs/protocol.md, and the frames."""
+"""The tables of the wire (tests/architecture holds them to docs/protocol.md), and the frames."""
 
-from pathlib import Path
+import tracemalloc
 
 import orjson
 import pytest
 
+from cti_bridge.domain.call import call_document
 from cti_bridge.domain.call_events import CallEvent
 from cti_bridge.domain.errors import WireError
 from screen_pop import wire
 from screen_pop.ports import Role
-from tests.support.stores import NOW
-
-PROTOCOL = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text("utf-8")
-
-
-def test_every_message_type_and_close_code_is_in_the_protocol_document() -> None:
-    types = {*wire.NUMBERED_TYPES, *wire.LIVE_STATES, wire.ROUTING_STATE, *wire.CLIENT_MESSAGES, "welcome", "gap", "error"}
-    codes = {str(code) for name, code in vars(wire).items() if name.startswith("CLOSE_") and code >= 4000}
-
-    assert {type_ for type_ in types if f"`{type_}`" not in PROTOCOL and f'"{type_}"' not in PROTOCOL} == set()
-    assert {code for code in codes if code not in PROTOCOL} == set()
+from tests.support.stores import NOW, a_call
 
 
 def test_everything_that_happens_to_a_call_has_a_name_on_the_wire() -> None:
@@ -82,3 +73,15 @@ def test_a_refusal_repeats_little_of_what_was_sent() -> None:
         wire.decode(b'{"type":"ack","id":1,"%s":2}' % (b"x" * 60_000), Role.AGENT)
 
     assert len(refused.value.detail) < 500
+
+
+def test_a_kept_event_takes_the_memory_of_its_bytes_and_no_more() -> None:
+    fields = {"call": call_document(a_call())}
+    tracemalloc.start()
+    try:
+        kept = [wire.event_body("call.changed", NOW, fields) for _ in range(100)]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert taken < 1.5 * sum(len(body) for body in kept)

@@ -1,0 +1,170 @@
+"""Who is calling: account, contact points and the newest contacts by number, 100,000 customers in a SQLite file.
+
+Ours is what a call task asks: number read, deadline armed, event loop kept free. Peers do the same reading: plain sqlite3 on the
+loop (the floor, which no service may use: a slow disk would stop everything), plain sqlite3 in a thread, and the ORM as its
+tutorial shows it.
+"""
+
+import asyncio
+import random
+import sqlite3
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from statistics import median
+
+from sqlalchemy import select
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import registry, relationship, selectinload
+
+from bench import store
+from bench.figures import ROUNDS, Figure, Goal, percentile, ratio_of
+from cti_bridge.domain.account import HISTORY_SHOWN, Found
+from cti_bridge.lookup import Lookup
+from storage.accounts import BY_PHONE, MAX_CANDIDATES, Accounts
+from storage.database import Database
+from storage.interactions import NEWEST
+from storage.schema import accounts, contact_points, interactions
+
+LOOKUPS_A_ROUND = 500
+
+Ask = Callable[[str], Awaitable[bool]]
+"""Looks one number up; True where exactly that customer was found."""
+
+
+def measure() -> list[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "bench.db"
+        return asyncio.run(_measure(file))
+
+
+async def _measure(file: Path) -> list[Figure]:
+    await store.build(file)
+    database = Database(store.url_of(file))
+    lookup = Lookup(Accounts(database, region="GB"), "GB")
+    plain = Plain(file)
+    orm = Orm(file)
+
+    async def ours(number: str) -> bool:
+        match await lookup.by_number(number):
+            case Found(candidates=(candidate,)):
+                return candidate.account.contact_points[0].value == number and len(candidate.history) == store.PAST_CALLS
+            case _:
+                return False
+
+    async def on_loop(number: str) -> bool:
+        return plain.read(number)
+
+    async def in_thread(number: str) -> bool:
+        return await asyncio.to_thread(plain.read, number)
+
+    sides: dict[str, Ask] = {"ours": ours, "on the loop": on_loop, "in a thread": in_thread, "ORM": orm.read}
+    try:
+        return _figures(await _in_turns(sides))
+    finally:
+        await lookup.close()
+        await database.close()
+        await orm.close()
+        plain.close()
+
+
+async def _in_turns(sides: dict[str, Ask]) -> dict[str, list[list[float]]]:
+    """Microseconds of each look-up, round by round; every side asks for the same numbers, the first pass warms up."""
+    choice = random.Random(7)
+    results: dict[str, list[list[float]]] = {name: [] for name in sides}
+    for number in range(ROUNDS + 1):
+        keys = [store.number_of(customer) for customer in choice.sample(store.callers(), LOOKUPS_A_ROUND)]
+        for name in sides if number % 2 == 0 else reversed(sides):
+            delays = [await _timed(sides[name], key) for key in keys]
+            if number:
+                results[name].append(delays)
+    return results
+
+
+async def _timed(ask: Ask, number: str) -> float:
+    began = time.perf_counter()
+    found = await ask(number)
+    taken = (time.perf_counter() - began) * 1e6
+    assert found, number
+    return taken
+
+
+def _figures(results: dict[str, list[list[float]]]) -> list[Figure]:
+    middle = {name: [median(of_round) for of_round in rounds] for name, rounds in results.items()}
+    words = {}
+    for name, rounds in results.items():
+        everything = [delay for of_round in rounds for delay in of_round]
+        words[name] = f"p50 {median(everything):.0f}, p99 {percentile(everything, 99):.0f} us"
+
+    def slower(name: str, peer: str, goal: Goal | None) -> Figure:
+        ratio = ratio_of(middle["ours"], middle[name])
+        return Figure(name=f"look-up / sqlite3 {name}", ours=words["ours"], peer=f"{peer} {words[name]}", ratio=ratio, goal=goal)
+
+    return [
+        slower("on the loop", "floor", None),
+        slower("in a thread", "same hop", None),
+        Figure(
+            name="look-up / ORM",
+            ours=words["ours"],
+            peer=words["ORM"],
+            ratio=ratio_of(middle["ORM"], middle["ours"]),
+            goal=Goal(at_least=4),
+        ),
+    ]
+
+
+class Plain:
+    """sqlite3 and nothing else, with the service's own two statements."""
+
+    def __init__(self, file: Path) -> None:
+        self._connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+        self._by_phone, self._newest = (str(statement.compile(dialect=sqlite.dialect())) for statement in (BY_PHONE, NEWEST))
+
+    def read(self, number: str) -> bool:
+        rows = self._connection.execute(self._by_phone, ("phone", number, MAX_CANDIDATES, 0)).fetchall()
+        return len(self._connection.execute(self._newest, (rows[0][0], HISTORY_SHOWN, 0)).fetchall()) == store.PAST_CALLS
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class _Account:
+    account_id: str
+
+
+class _Point:
+    pass
+
+
+class _Contact:
+    pass
+
+
+class Orm:
+    """Mapped classes, a session for each look-up, collections loaded with `selectinload`."""
+
+    def __init__(self, file: Path) -> None:
+        mapping = registry()
+        mapping.map_imperatively(_Point, contact_points)
+        mapping.map_imperatively(_Contact, interactions)
+        mapping.map_imperatively(
+            _Account, accounts, properties={"points": relationship(_Point), "contacts": relationship(_Contact)}
+        )
+        self._engine = create_async_engine(store.url_of(file))
+        self._session = async_sessionmaker(self._engine, class_=AsyncSession)
+        self._select = (
+            select(_Account)
+            .join(contact_points, contact_points.c.account_id == accounts.c.account_id)
+            .options(selectinload(_Account.points), selectinload(_Account.contacts))  # type: ignore[attr-defined]
+        )
+
+    async def read(self, number: str) -> bool:
+        async with self._session() as session:
+            wanted = self._select.where(contact_points.c.kind == "phone", contact_points.c.value == number)
+            account = (await session.scalars(wanted)).one()
+            return len(account.contacts) == store.PAST_CALLS  # type: ignore[attr-defined]
+
+    async def close(self) -> None:
+        await self._engine.dispose()

@@ -1,0 +1,115 @@
+"""Rules for bridges: who hears whom, and what the bridge's own count tells of events that were missed."""
+
+from cti_bridge.ami.messages import AmiEvent
+from cti_bridge.tracking.channels import UP, Bridge, Channel
+from cti_bridge.tracking.draft import CallDraft
+from cti_bridge.tracking.switch import Switch
+
+
+def bridge_enter(switch: Switch, event: AmiEvent, at: float) -> None:
+    channel = switch.channel(event, at)
+    if channel is None:
+        return
+    bridge = switch.channels.enter(
+        channel,
+        event.get("BridgeUniqueid"),
+        at,
+        parking=event.get("BridgeType") == "parking" or event.get("BridgeCreator") == "Parking",
+        conference=event.get("BridgeCreator") == "ConfBridge",
+    )
+    if event.get("BridgeType") == "basic":
+        _count(switch, bridge, channel, event.get("BridgeNumChannels"), at)
+    _entered(switch, channel, bridge, at)
+
+
+def _entered(switch: Switch, channel: Channel, bridge: Bridge, at: float) -> None:
+    channel.released = False
+    call = channel.call
+    if call is not None and channel is not call.customer and call.customer.bridge is not None:
+        talk = call.talk_of(channel)
+        if talk is not None and call.customer.bridge is not bridge:
+            # The agent went to another bridge while the customer waits in theirs: a consultation (DTMF or AMI Atxfer).
+            talk.left_at, talk.consulting, talk.left_first = None, True, False
+    _refresh_all(switch, channel, at)
+
+
+def _count(switch: Switch, bridge: Bridge, beside: Channel, said: str, at: float) -> None:
+    """The PBX counts more in a basic bridge than were seen to enter: whoever else of this call is free and answered is in it."""
+    if not said.isdigit() or int(said) <= len(bridge.members):
+        return
+    call = beside.owner
+    free = [c for c in switch.channels if c.bridge is None and c.left_bridge != bridge.uid and c.state == UP and c.owner is call]
+    linked = [c for c in free if c.target is beside or beside.target is c]
+    for candidates in (linked, free):
+        if len(candidates) == 1 and call is not None:
+            switch.channels.enter(candidates[0], bridge.uid, at, parking=False, conference=False)
+            _entered(switch, candidates[0], bridge, at)
+            return
+
+
+def came_unseen(switch: Switch, channel: Channel, bridge_uid: str) -> None:
+    """Whoever leaves a bridge was in it, since the last that is known of it at the latest; a repeated leaving says nothing."""
+    bridge = switch.channels.bridge(bridge_uid)
+    if bridge is None or channel.left_bridge == bridge_uid or bridge.parking or bridge.conference:
+        return
+    switch.channels.enter(channel, bridge_uid, bridge.entered_at, parking=False, conference=False)
+    _entered(switch, channel, bridge, bridge.entered_at)
+
+
+def bridge_leave(switch: Switch, event: AmiEvent, at: float) -> None:
+    channel = switch.known(event)
+    if channel is None:
+        return
+    if channel.bridge is None and event.get("BridgeType") == "basic":
+        came_unseen(switch, channel, event.get("BridgeUniqueid"))
+    bridge = channel.bridge
+    if bridge is None or bridge.uid != event.get("BridgeUniqueid"):
+        return
+    if event.get("BridgeType") == "basic" and len(bridge.members) == 1 and event.get("BridgeNumChannels") == "1":
+        _count(switch, bridge, channel, "2", bridge.entered_at)
+    if channel.call is not None and channel.call.ended_at is None:
+        _parted(channel.call, channel, at)
+    others = switch.channels.connected(bridge)
+    switch.channels.leave(channel)
+    for other in others:
+        if other.call is not None and other.call.customer is other:
+            switch.refresh(other.call, at)
+    if channel.call is not None:
+        switch.refresh(channel.call, at)
+
+
+def _parted(call: CallDraft, channel: Channel, at: float) -> None:
+    """What a leg's leaving says: the customer was moved, a consultation is over, or an agent went first."""
+    asked = channel.hangup_at is not None or channel.soft_hangup_at is not None
+    if channel is call.customer:
+        if not asked:
+            together = [t for t in call.open_talks() if t.channel.bridge is not None and t.left_at is None]
+            stays = [t for t in together if t.channel.hangup_at is None and t.channel.soft_hangup_at is None]
+            call.moved_from = [t.party for t in stays]
+        return
+    talk = call.talk_of(channel)
+    if talk is None:
+        return
+    if talk.consulting:
+        talk.left_at, talk.consulting = at, False
+    elif not asked and call.customer.bridge is not None and call.customer.hangup_at is None:
+        talk.left_first = True
+
+
+def _refresh_all(switch: Switch, channel: Channel, at: float) -> None:
+    """Everybody whose customer can now be heard, beside the channel's own call."""
+    for other in switch.channels.connected(channel.bridge):
+        if other.call is not None and other.call.customer is other and other.call is not channel.call:
+            switch.refresh(other.call, at)
+    if channel.call is not None:
+        switch.refresh(channel.call, at)
+
+
+def conference_join(switch: Switch, event: AmiEvent, at: float) -> None:
+    channel = switch.channel(event, at)
+    if channel is None:
+        return
+    if channel.call is not None:
+        channel.call.moved_from = []
+    switch.channels.enter(channel, event.get("BridgeUniqueid"), at, parking=False, conference=True).conference = True
+    _refresh_all(switch, channel, at)
