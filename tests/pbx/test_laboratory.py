@@ -7,7 +7,7 @@ import pytest
 from tests.support.pbx import SERVICE
 from tests.support.pbx_lab import Lab, first_ring
 from tests.support.sip_call import CallState, End
-from tests.support.sipp import agent_by_sipp, call_by_sipp
+from tests.support.sipp import call_by_sipp
 
 pytestmark = pytest.mark.pbx
 
@@ -17,9 +17,9 @@ async def test_sipp_caller_is_answered_by_a_sipp_agent_of_the_queue(lab: Lab) ->
     reader = await lab.session(SERVICE)
 
     async with (
-        agent_by_sipp(lab.network, "1001"),
-        agent_by_sipp(lab.network, "1002"),
-        agent_by_sipp(lab.network, "1003"),
+        lab.agent_by_sipp("1001"),
+        lab.agent_by_sipp("1002"),
+        lab.agent_by_sipp("1003"),
     ):
         await call_by_sipp(lab.network, did="8001", number="0612345678", name="Zoë 张伟", stay_seconds=2)
         completed = await reader.event("AgentComplete")

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.pbx_lab import Lab, first_ring
 from tests.support.service import Service
-from tests.support.sipp import agent_by_sipp, call_by_sipp
+from tests.support.sipp import call_by_sipp
 
 pytestmark = pytest.mark.pbx
 
@@ -17,7 +17,7 @@ async def test_answered_queue_call_stands_on_the_customers_account(lab: Lab, ser
     await lab.only("support", "1001")
     alice, supervisor = await service.agent("1001"), await service.person("sam")
 
-    async with agent_by_sipp(lab.network, "1001", ring_seconds=0.5):
+    async with lab.agent_by_sipp("1001", ring_seconds=0.5):
         await call_by_sipp(lab.network, did="8001", number=NUMBER, name="Zoë 张伟", stay_seconds=2)
         ended = await alice.event("call.ended")
     call = await supervisor.stored(ended["call"]["call_id"])

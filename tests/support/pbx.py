@@ -80,6 +80,10 @@ class Network:
         """An agent's phone, as 127.0.N.11 for 1001."""
         return f"{self.prefix}.{int(extension) - 990}"
 
+    def address_of(self, name: str) -> str:
+        """An agent's phone by its extension, or the carrier."""
+        return self.phone(name) if name.isdigit() else self.carrier
+
 
 class Pbx:
     """One Asterisk; `folder` holds everything it reads and writes of its own. `running_pbx` makes it."""

@@ -8,8 +8,13 @@ from tests.support.ami_probe import AmiProbe, ami_probe
 from tests.support.pbx import DRIVER, AmiAccount, Network, Pbx
 from tests.support.sip_call import SipCall
 from tests.support.sip_phone import SipPhone
+from tests.support.sipp import agent_by_sipp
 
 QUIET_SECONDS = 10.0
+CARRIER = "carrier"
+PHONES = ("1001", "1002", "1003", "1004", "1005", "1006", "1009", CARRIER)
+OFF = 480
+"""SIP "temporarily unavailable"."""
 SESSION_COLUMN = 4
 """Of `manager show connected`: the session's file descriptor."""
 
@@ -17,9 +22,10 @@ SESSION_COLUMN = 4
 class Lab:
     """Made by `open_lab`. `driver` is an AMI session with all rights that has been reading since before the test."""
 
-    def __init__(self, pbx: Pbx, driver: AmiProbe, stack: AsyncExitStack) -> None:
+    def __init__(self, pbx: Pbx, driver: AmiProbe, phones: dict[str, SipPhone], stack: AsyncExitStack) -> None:
         self.pbx = pbx
         self.driver = driver
+        self._phones = phones
         self._stack = stack
         self._log_began = pbx.log_size()
 
@@ -28,14 +34,21 @@ class Lab:
         return self.pbx.network
 
     async def phone(self, extension: str) -> SipPhone:
-        """The desk phone of an agent, switched on until the test ends."""
-        phone = SipPhone(address=self.network.phone(extension), user=extension, pbx=self.network.pbx)
-        return await self._stack.enter_async_context(phone)
+        """Switches the desk phone of an agent on, until the test ends."""
+        phone = self._phones[extension]
+        phone.rejects = None
+        return phone
 
     async def carrier(self) -> SipPhone:
         """The trunk's far end: customers call from it and are called on it."""
-        carrier = SipPhone(address=self.network.carrier, user="carrier", pbx=self.network.pbx)
-        return await self._stack.enter_async_context(carrier)
+        return await self.phone(CARRIER)
+
+    @asynccontextmanager
+    async def agent_by_sipp(self, extension: str, *, ring_seconds: float = 0.2) -> AsyncIterator[None]:
+        """The agent's phone as SIPp, see there."""
+        self._phones[extension].close()
+        async with agent_by_sipp(self.network, extension, ring_seconds=ring_seconds):
+            yield
 
     async def session(self, account: AmiAccount, *, events: str = "on") -> AmiProbe:
         """A further AMI session."""
@@ -85,13 +98,22 @@ class Lab:
 
 @asynccontextmanager
 async def open_lab(pbx: Pbx) -> AsyncIterator[Lab]:
-    """A laboratory for one test; at its end the PBX runs, every channel is hung up, and every queue member unpaused."""
-    async with ami_probe(pbx.network.pbx, DRIVER.username, DRIVER.secret) as driver, AsyncExitStack() as stack:
-        yield Lab(pbx, driver, stack)
-    if not pbx.is_running:
-        pbx.start()
-    async with ami_probe(pbx.network.pbx, DRIVER.username, DRIVER.secret, events="off") as last:
-        await _make_quiet(last)
+    """A laboratory for one test; at its end the PBX runs, every channel is hung up, and every queue member unpaused.
+
+    Phones that a test does not switch on are there and refuse: Asterisk repeats an INVITE that nobody answers for half a minute,
+    and would so ring a phone of the next test for a call of this one.
+    """
+    async with AsyncExitStack() as stack:
+        phones = {name: SipPhone(address=pbx.network.address_of(name), user=name, pbx=pbx.network.pbx) for name in PHONES}
+        for phone in phones.values():
+            phone.rejects = OFF
+            await stack.enter_async_context(phone)
+        async with ami_probe(pbx.network.pbx, DRIVER.username, DRIVER.secret) as driver:
+            yield Lab(pbx, driver, phones, stack)
+        if not pbx.is_running:
+            pbx.start()
+        async with ami_probe(pbx.network.pbx, DRIVER.username, DRIVER.secret, events="off") as last:
+            await _make_quiet(last)
 
 
 async def first_ring(*phones: SipPhone, seconds: float = 10.0) -> SipCall:

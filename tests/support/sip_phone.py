@@ -36,6 +36,10 @@ class SipPhone(asyncio.DatagramProtocol):
         return self
 
     async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hangs up, and gives the address free."""
         for call in self._calls.values():
             call.hang_up()
             call.media.close()

@@ -2,7 +2,7 @@
  * A button with a list of choices under it. Arrow keys move, Escape closes, and the focus goes back to the button.
  */
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { html } from './html.js';
 import { Icon } from './icons.js';
 
@@ -16,7 +16,8 @@ export function Menu({ label, name, tone = '', shortcut, id, choices }) {
   const [open, setOpen] = useState(false);
   const root = useRef(null);
 
-  useEffect(() => {
+  // Layout: the next key may come before the next frame
+  useLayoutEffect(() => {
     if (!open) return undefined;
     items()[0]?.focus();
     const outside = (/** @type {Event} */ event) => root.current?.contains(event.target) || setOpen(false);
