@@ -185,7 +185,7 @@ def iso_utc(at: datetime | None) -> str | None:
     """ISO 8601 UTC with milliseconds, as `2026-11-22T02:33:49.120Z`."""
     if at is None:
         return None
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+    return at.isoformat(timespec="milliseconds")[:23] + "Z"  # strftime takes twice as long, and a pop holds twenty times
 
 
 def call_document(call: Call) -> dict[str, Any]:
