@@ -1,5 +1,6 @@
 """`python -m bench [NAME …]`: measures the figures and prints them in a table; ends 0 whatever they are, they are no test."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +29,9 @@ def main(names: Sequence[str]) -> int:
         figures.extend(FIGURES[name]())
         print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     print(table(figures))
+    print(
+        f"\nload of this machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores: above half of them, tails are the machine's"
+    )
     return 0
 
 

@@ -99,18 +99,16 @@ def _milliseconds(file: Path) -> dict[str, list[list[float]]]:
 
 
 def _figures(results: dict[str, list[list[float]]]) -> list[Figure]:
-    middle = {case: [median(of_round) for of_round in rounds] for case, rounds in results.items()}
-    everything = {case: [delay for of_round in rounds for delay in of_round] for case, rounds in results.items()}
-    p99 = {case: percentile(delays, 99) for case, delays in everything.items()}
-    p50 = {case: median(delays) for case, delays in everything.items()}
+    p50 = {case: [median(delays) for delays in rounds] for case, rounds in results.items()}
+    p99 = {case: [percentile(delays, 99) for delays in rounds] for case, rounds in results.items()}
 
     def against_relay(case: str, name: str, goal: Goal | None) -> Figure:
-        ours, peer = f"{p50[case]:.2f} ms", f"bare relay {p50['relay']:.2f} ms"
-        return Figure(name=name, ours=ours, peer=peer, ratio=ratio_of(middle[case], middle["relay"]), goal=goal)
+        ours, peer = f"{median(p50[case]):.2f} ms", f"bare relay {median(p50['relay']):.2f} ms"
+        return Figure(name=name, ours=ours, peer=peer, ratio=ratio_of(p50[case], p50["relay"]), goal=goal)
 
     def tail(case: str, name: str, goal: Goal | None) -> Figure:
-        ours, peer = f"{p99[case]:.2f} ms", f"own p50 {p50[case]:.2f} ms"
-        return Figure(name=name, ours=ours, peer=peer, ratio=p99[case] / p50[case], goal=goal)
+        ours, peer = f"{median(p99[case]):.2f} ms", f"own p50 {median(p50[case]):.2f} ms"
+        return Figure(name=name, ours=ours, peer=peer, ratio=ratio_of(p99[case], p50[case]), goal=goal)
 
     return [
         against_relay("service", "pop, p50", Goal(at_most=3)),
