@@ -6,6 +6,7 @@ the task's name in the log, systemd restarts it, and the resync repairs the stat
 
 import asyncio
 import contextlib
+import gc
 import re
 import secrets
 import signal
@@ -144,6 +145,7 @@ class Application:
         self._start(tasks, "rules watch", self._watch_rules)
         self._start(tasks, "day", self._turn_days)
         log.info("service.started", version=cti_bridge.__version__, host=self.settings.server.host, port=self.port)
+        _spare_the_collector()
         self.started.set()
         try:
             await self._stopping.wait()
@@ -255,6 +257,16 @@ class Application:
             if today != day:
                 day = today
                 self._board.begin_day(utc_now())
+
+
+def _spare_the_collector() -> None:
+    """What was built at the start lives to the end: the garbage collector need not walk through it while a phone rings.
+
+    Fewer, not no collections: a young one after 20,000 new objects (about 100 calls' worth) instead of 700.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 async def _named(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:

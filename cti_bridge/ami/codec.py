@@ -61,11 +61,12 @@ class AmiCodec:
         shapes, uninteresting = SHAPES, self._uninteresting
         for block in blocks:
             # The hot loop: nine events in ten end here or in the line below it.
-            if block[:_PREFIX] in uninteresting and not self._head:
-                skipped += 1
-                continue
-            if block[:7] == b"Event: " and not self._head:
-                shape = shapes.get(block[7 : block.find(b"\r\n", 7)])
+            if not self._head:
+                prefix = block[:_PREFIX]
+                if prefix in uninteresting:
+                    skipped += 1
+                    continue
+                shape = shapes.get(block[7 : block.find(b"\r\n", 7)]) if prefix[:7] == b"Event: " else None
                 if shape is None:
                     self._learn(block)
                 elif shape.only_with and block.rfind(shape.only_with[0]) < 0 and block.rfind(shape.only_with[-1]) < 0:
@@ -82,6 +83,8 @@ class AmiCodec:
     def _learn(self, block: bytes) -> None:
         """An event that nobody needs is passed over by its first bytes from now on, unless one that matters begins alike."""
         prefix = block[:_PREFIX]
+        if not prefix.startswith(b"Event: "):
+            return
         if len(self._uninteresting) < _MAX_UNINTERESTING and prefix not in _INTERESTING and b"\r\n" not in prefix[:-2]:
             self._uninteresting.add(prefix)
 

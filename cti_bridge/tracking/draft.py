@@ -45,7 +45,8 @@ class OfferDraft:
     result: OfferResult | None = None
     nth: int = 0
     shown: Offer | None = None
-    """The frozen picture once the ring is over: it does not change any more."""
+    """The frozen picture, and what it was made of."""
+    shown_for: tuple[object, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -65,6 +66,7 @@ class TalkDraft:
     let_go: bool = False
     """Ended by a transfer or a move: this party did not end the call."""
     shown: Talk | None = None
+    shown_for: tuple[object, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -76,6 +78,8 @@ class VisitDraft:
     abandoned: bool = False
     refused: bool = False
     """The queue did not let the caller in (empty or full): no visit, though the call was meant for it."""
+    shown: QueueVisit | None = None
+    shown_for: tuple[object, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -161,11 +165,13 @@ class CallDraft:
             return CallState.ENDED
         if self.held_since is not None:
             return CallState.HELD
-        if any(talk.ended_at is None and talk.left_at is None for talk in self.talks):
-            return CallState.TALKING
-        if any(offer.rang_at is not None and offer.ended_at is None for offer in self.offers):
-            return CallState.OFFERED
-        return CallState.QUEUED if self.queue is not None else CallState.ARRIVED
+        for talk in self.talks:
+            if talk.ended_at is None and talk.left_at is None:
+                return CallState.TALKING
+        for offer in self.offers:
+            if offer.ended_at is None and offer.rang_at is not None:
+                return CallState.OFFERED
+        return CallState.QUEUED if self.visits and self.visits[-1].left_at is None else CallState.ARRIVED
 
     def customer_number(self) -> str | None:
         if self.presented is None or self.direction is Direction.INTERNAL or is_withheld(self.presented):
@@ -230,8 +236,8 @@ class CallDraft:
             recorded=self.recorded,
             conference=self.conference,
             estimated=self.estimated,
-            offers=tuple([offer.shown or _offer(offer) for offer in rang]) if rang else (),
-            talks=tuple([talk.shown or _talk(talk) for talk in self.talks]) if self.talks else (),
+            offers=tuple([_offer(offer) for offer in rang]) if rang else (),
+            talks=tuple([_talk(talk) for talk in self.talks]) if self.talks else (),
             visits=tuple([_visit(visit) for visit in self.visits if not visit.refused]) if self.visits else (),
             channel=self.customer.name,
             agent_channels=tuple(channels),
@@ -249,6 +255,8 @@ _TOGETHER_SECONDS = 0.05
 
 def _in_order(offers: list[OfferDraft]) -> list[OfferDraft]:
     """Offers that rang, by their ring; `offers` is in the order of dialling, and decides where rings are too close to tell."""
+    if len(offers) == 1:
+        return offers if offers[0].rang_at is not None else []
     out: list[OfferDraft] = []
     for offer in offers:
         if offer.rang_at is None:
@@ -261,35 +269,29 @@ def _in_order(offers: list[OfferDraft]) -> list[OfferDraft]:
 
 
 def _offer(offer: OfferDraft) -> Offer:
-    assert offer.rang_at is not None
-    shown = Offer(
-        agent=offer.agent,
-        queue=offer.queue,
-        rang_at=moment(offer.rang_at),
-        ended_at=None if offer.ended_at is None else moment(offer.ended_at),
-        result=offer.result,
-    )
-    if offer.ended_at is not None:
-        offer.shown = shown
-    return shown
+    """The frozen ring; made anew only where it changed."""
+    key = (offer.rang_at, offer.ended_at, offer.result)
+    if offer.shown is None or offer.shown_for != key:
+        assert offer.rang_at is not None
+        ended_at = None if offer.ended_at is None else moment(offer.ended_at)
+        offer.shown = Offer(offer.agent, offer.queue, moment(offer.rang_at), ended_at, offer.result)
+        offer.shown_for = key
+    return offer.shown
 
 
 def _talk(talk: TalkDraft) -> Talk:
-    shown = Talk(
-        party=talk.party,
-        started_at=moment(talk.started_at),
-        ended_at=None if talk.ended_at is None else moment(talk.ended_at),
-    )
-    if talk.ended_at is not None:
-        talk.shown = shown
-    return shown
+    key = (talk.started_at, talk.ended_at)
+    if talk.shown is None or talk.shown_for != key:
+        ended_at = None if talk.ended_at is None else moment(talk.ended_at)
+        talk.shown = Talk(talk.party, moment(talk.started_at), ended_at)
+        talk.shown_for = key
+    return talk.shown
 
 
 def _visit(visit: VisitDraft) -> QueueVisit:
-    return QueueVisit(
-        queue=visit.queue,
-        joined_at=moment(visit.joined_at),
-        left_at=None if visit.left_at is None else moment(visit.left_at),
-        answered=visit.answered,
-        abandoned=visit.abandoned,
-    )
+    key = (visit.left_at, visit.answered, visit.abandoned)
+    if visit.shown is None or visit.shown_for != key:
+        left_at = None if visit.left_at is None else moment(visit.left_at)
+        visit.shown = QueueVisit(visit.queue, moment(visit.joined_at), left_at, visit.answered, visit.abandoned)
+        visit.shown_for = key
+    return visit.shown
