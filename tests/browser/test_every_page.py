@@ -76,6 +76,7 @@ async def test_hostile_text_creates_no_element_dialog_or_violation(desk: Page, s
     shape = f"[...document.querySelectorAll(':is({regions}) :not(bdi)')].map((one) => one.tagName).join()"
     plain = await desk.evaluate(shape)
     await server.push("pop.withdrawn", pop_id="p0", call_id="main:0", why="abandoned")
+    await expect(desk.locator(".call-card")).to_have_count(0)
 
     for number, text in enumerate(HOSTILE, start=1):
         await server.push("pop", **everywhere(text, number))
