@@ -17,7 +17,7 @@ from asterisk.ami import Action
 from config.settings import PbxSettings
 from cti_bridge.ami import actions
 from cti_bridge.ami.control import AmiControl
-from cti_bridge.domain.call import DESKTOP_HANGUP_CAUSE, Call, CallId, CallState, Extension
+from cti_bridge.domain.call import Call, CallId, CallState, Extension
 from cti_bridge.domain.errors import AmiDisconnected, AmiRefused, AmiTimeout
 from cti_bridge.domain.interaction import Interaction
 from cti_bridge.live.board import Board
@@ -71,7 +71,7 @@ class Commands:
     async def hang_up(self, agent: Extension, call_id: CallId) -> None:
         """Ends the agent's leg; the PBX ends the customer's."""
         call, channel = self._own(agent, call_id)
-        await self._send(self._pbxes[call.pbx], lambda: actions.hangup(channel, cause=DESKTOP_HANGUP_CAUSE))
+        await self._send(self._pbxes[call.pbx], lambda: actions.hangup(channel))
 
     async def hold(self, agent: Extension, call_id: CallId, *, on: bool) -> None:
         """Asks the phone to hold, or to resume."""

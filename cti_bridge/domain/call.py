@@ -16,11 +16,6 @@ Extension = NewType("Extension", str)
 """An agent's number on the PBX, as `1001`; agents are named by it everywhere."""
 
 
-DESKTOP_HANGUP_CAUSE = 31
-"""The Q.850 cause (normal, unspecified) with which the desktop's Hang up ends an agent's leg: the mark by which the PBX's stream
-itself tells that the agent ended the call, and not the PBX."""
-
-
 class Direction(StrEnum):
     INBOUND = "inbound"
     OUTBOUND = "outbound"

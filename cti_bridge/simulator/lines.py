@@ -55,10 +55,11 @@ class Lines:
         self._end(channel, 16)
 
     def hang_up_by_pbx(self, channel: Channel, cause: int) -> None:
-        """AMI's Hangup: no HangupRequest, as nobody at the far end asked."""
+        """AMI's Hangup: no HangupRequest, as nobody at the far end asked; a leg in a bridge just leaves it (ami_hangup_agent)."""
         if channel.ending or channel.gone:
             return
-        self._switch.soft_hangup(channel, cause)
+        if channel.bridge is None:
+            self._switch.soft_hangup(channel, cause)
         self._end(channel, cause)
 
     def hold(self, channel: Channel) -> None:

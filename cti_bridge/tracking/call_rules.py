@@ -89,7 +89,6 @@ def hangup(switch: Switch, event: AmiEvent, at: float) -> None:
     if channel is not None:
         _in_state(switch, channel, event.get("ChannelState"), at)
         _tell_cause(channel, event.get("Cause"))
-        channel.cause = channel.cause or event.get("Cause")
         gone(switch, channel, at)
     else:
         switch.channels.remember_ended(event.get("Uniqueid"))

@@ -1,6 +1,6 @@
 """What became of a call, judged at its end: the outcome, and who hung up. Tables, no state."""
 
-from cti_bridge.domain.call import DESKTOP_HANGUP_CAUSE, Direction, Outcome, Party
+from cti_bridge.domain.call import Direction, Outcome, Party
 from cti_bridge.tracking.draft import CallDraft, TalkDraft
 
 QUEUE_EXITS = {
@@ -68,8 +68,6 @@ def who_hung_up(call: CallDraft, at: float) -> Party:
     if gave_up is not None and (not agents or gave_up <= min(agents) or gave_up > max(agents) + _RACE_SECONDS):
         return customer
     if agents:
-        return Party.AGENT
-    if any(talk.channel.cause == str(DESKTOP_HANGUP_CAUSE) for talk in last):
         return Party.AGENT
     # A feature code (disconnect) ends the call without any request: whoever presses it leaves the bridge first.
     if any(talk.left_first and talk.channel.soft_hangup_at is None for talk in last):

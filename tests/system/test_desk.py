@@ -65,6 +65,7 @@ async def test_answer_hold_resume_and_hang_up_are_done_by_the_phone(tmp_path, te
         await call.ended()
 
         assert (told["outcome"], told["held"], told["answered_by"]) == ("answered", True, ["1001"])
+        assert told["hung_up_by"] == "agent"
 
 
 async def test_a_transfer_sends_the_customer_on(tmp_path, template):
