@@ -6,6 +6,7 @@ import pytest
 
 from cti_bridge.ami.codec import AmiCodec
 from cti_bridge.ami.messages import AmiEvent
+from cti_bridge.domain.call_events import CallEnded
 from cti_bridge.replay import replay_calls
 from tests.support.replayed import INTERNAL, TRACES, a_tracker, calls_of, events_of, names, steps_of, truth_of
 
@@ -47,6 +48,16 @@ def test_every_call_of_a_trace_is_told_as_it_happened(name: str) -> None:
         assert told(call) == meant(truth)
         for key in SECONDS:
             assert call[key] == pytest.approx(truth[key], abs=1.0), key
+
+
+@pytest.mark.parametrize("name", names())
+def test_nothing_of_a_call_that_is_over_is_still_going_on(name: str) -> None:
+    for event in events_of(steps_of(name)):
+        if isinstance(event, CallEnded):
+            call = event.call
+            assert [part for part in (*call.offers, *call.talks) if part.ended_at is None] == []
+            assert [offer for offer in call.offers if offer.result is None] == []
+            assert [visit for visit in call.visits if visit.left_at is None] == []
 
 
 @pytest.mark.parametrize("name", ["q_first_agent", "q_overflow", "xfer_chain", "c2c_answered", "pickup_group"])
