@@ -53,7 +53,12 @@ class DatabaseSettings(_Section):
 
 
 class JournalSettings(_Section):
+    """What is read from the PBX, kept on disk: with numbers and names, so not for longer than `max_age_days`."""
+
     directory: Path = Path("journal")
+    segment_megabytes: Annotated[int, Field(ge=1, le=1024)] = 64
+    max_megabytes: Annotated[int, Field(ge=16, le=1_000_000)] = 8192
+    max_age_days: Annotated[float, Field(gt=0, le=365)] = 7
 
 
 class NumberSettings(_Section):
@@ -84,12 +89,28 @@ class QueueSettings(_Section):
     """How long an agent is shown in wrap-up after a call unless the wrap-up is saved sooner."""
 
 
+DatabaseUrl = Annotated[str, Field(pattern=r"^(sqlite|postgresql\+psycopg)://")]
+
+
 class RecordSettings(_Section):
-    """Where the PBX keeps its own record, for audit and backfill."""
+    """Where the PBX keeps its own record, for audit and backfill: files, or tables in a database that the service may read.
+
+    `cel_columns` and `cdr_columns` name the columns of a CSV whose order is the site's own; empty: Asterisk's sample order.
+    `timezone` is that of times without a zone (queue_log_realtime, CDR tables, `usegmtime=no`); the machine's own where None.
+    """
 
     cel_csv: Path | None = None
+    cel_columns: tuple[str, ...] = ()
+    cel_url: DatabaseUrl | None = None
+    cel_table: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,127}$")] = "cel"
     cdr_csv: Path | None = None
+    cdr_columns: tuple[str, ...] = ()
+    cdr_url: DatabaseUrl | None = None
+    cdr_table: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,127}$")] = "cdr"
     queue_log: Path | None = None
+    queue_log_url: DatabaseUrl | None = None
+    queue_log_table: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,127}$")] = "queue_log"
+    timezone: str | None = None
 
 
 class PbxSettings(_Section):
@@ -120,6 +141,12 @@ class PbxSettings(_Section):
         return self
 
 
+class AuditSettings(_Section):
+    """`nightly_at`: the machine's own time of the audit of the last day; it also runs by itself after each gap."""
+
+    nightly_at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "03:30"
+
+
 class LogSettings(_Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
@@ -135,6 +162,7 @@ class Settings(_Section):
     fastagi: FastAgiSettings = FastAgiSettings()
     routing: RoutingSettings = RoutingSettings()
     queues: QueueSettings = QueueSettings()
+    audit: AuditSettings = AuditSettings()
     log: LogSettings = LogSettings()
     pbx: Annotated[tuple[PbxSettings, ...], Field(min_length=1)]
 
