@@ -91,7 +91,7 @@ def unix_seconds(value: object, zone: tzinfo | None) -> float | None:
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=zone)).timestamp()
     text = str(value).strip()
-    if text[:1].isdigit() and text.replace(".", "", 1).isdigit():
+    if text.replace(".", "", 1).isdecimal():
         seconds = float(text)
         return seconds if 0 < seconds < 1e11 else None
     try:
@@ -108,4 +108,4 @@ def moment(at: float) -> datetime:
 def started(uniqueid: str) -> float | None:
     """When the channel of a Uniqueid (`[system-]seconds.number`) began, to the second; None for an id that was assigned."""
     seconds, point, number = uniqueid.rpartition("-")[2].partition(".")
-    return float(seconds) if point and seconds.isdigit() and number.isdigit() and len(seconds) < 12 else None
+    return float(seconds) if point and seconds.isdecimal() and number.isdigit() and len(seconds) < 12 else None
