@@ -189,59 +189,65 @@ class CallDraft:
 
     def picture(self, now: float) -> Call:
         """The call as it stands at `now`. Made several times a call: one pass over each part, and what is over is kept."""
-        end = self.ended_at if self.ended_at is not None else now
-        rang = _in_order(self.offers) if self.offers else []
-        offered: dict[Extension, None] = {}
-        missed: dict[Extension, None] = {}
-        answered: dict[Extension, None] = {}
+        ended_at = self.ended_at
+        end = now if ended_at is None else ended_at
+        answered: list[Extension] = []
+        offered: list[Extension] = []
+        missed: list[Extension] = []
         channels: list[tuple[Extension, str]] = []
         for talk in self.talks:
-            if not talk.party.startswith("external:"):
-                agent = Extension(talk.party)
-                answered[agent] = None
+            agent = Extension(talk.party)
+            if not agent.startswith("external:"):
+                if agent not in answered:
+                    answered.append(agent)
                 if talk.ended_at is None:
                     channels.append((agent, talk.channel.name))
+        rang = _in_order(self.offers) if self.offers else _NOBODY
         for offer in rang:
-            offered[offer.agent] = None
+            agent = offer.agent
+            if agent not in offered:
+                offered.append(agent)
             if offer.ended_at is None:
-                channels.append((offer.agent, offer.channel.name))
-            elif offer.result in MISSED:
-                missed[offer.agent] = None
+                channels.append((agent, offer.channel.name))
+            elif offer.result in MISSED and agent not in missed:
+                missed.append(agent)
         answered_at = self.talks[0].started_at if self.talks else None
         withheld = is_withheld(self.presented)
-        return Call(
-            call_id=self.call_id,
-            pbx=self.pbx,
-            state=self.state(),
-            direction=self.direction,
-            customer_number=self.customer_number(),
-            presented_number=None if withheld else self.presented,
-            customer_name=None if withheld else self.name,
-            did=self.did,
-            queues=tuple([visit.queue for visit in self.visits]) if self.visits else (),
-            offered_to=tuple(offered),
-            rang_no_answer=tuple(missed),
-            answered_by=tuple(answered),
-            outcome=self.outcome if self.ended_at is not None or not self.talks else Outcome.ANSWERED,
-            started_at=moment(self.started_at),
-            answered_at=None if answered_at is None else moment(answered_at),
-            ended_at=None if self.ended_at is None else moment(self.ended_at),
-            wait_s=max(0.0, (answered_at if answered_at is not None else end) - self.started_at),
-            talk_s=self.talk_seconds(end) if self.talks else 0.0,
-            hold_s=self.hold_s + (end - self.held_since if self.held_since is not None else 0.0),
-            transfers=tuple([_transfer(transfer) for transfer in self.transfers]) if self.transfers else (),
-            hung_up_by=self.hung_up_by,
-            held=self.held,
-            parked=self.parked,
-            recorded=self.recorded,
-            conference=self.conference,
-            estimated=self.estimated,
-            offers=tuple([_offer(offer) for offer in rang]) if rang else (),
-            talks=tuple([_talk(talk) for talk in self.talks]) if self.talks else (),
-            visits=tuple([_visit(visit) for visit in self.visits if not visit.refused]) if self.visits else (),
-            channel=self.customer.name,
-            agent_channels=tuple(channels),
-            untrusted_caller=self.untrusted,
+        return Call._make(
+            (
+                self.call_id,
+                self.pbx,
+                self.state(),
+                self.direction,
+                self.customer_number(),
+                None if withheld else self.presented,
+                None if withheld else self.name,
+                self.did,
+                tuple([visit.queue for visit in self.visits]),
+                tuple(offered),
+                tuple(missed),
+                tuple(answered),
+                self.outcome if ended_at is not None or answered_at is None else Outcome.ANSWERED,
+                moment(self.started_at),
+                None if answered_at is None else moment(answered_at),
+                None if ended_at is None else moment(ended_at),
+                max(0.0, (end if answered_at is None else answered_at) - self.started_at),
+                self.talk_seconds(end) if self.talks else 0.0,
+                self.hold_s if self.held_since is None else self.hold_s + end - self.held_since,
+                tuple([_transfer(transfer) for transfer in self.transfers]),
+                self.hung_up_by,
+                self.held,
+                self.parked,
+                self.recorded,
+                self.conference,
+                self.estimated,
+                tuple([_offer(offer) for offer in rang]),
+                tuple([_talk(talk) for talk in self.talks]),
+                tuple([_visit(visit) for visit in self.visits if not visit.refused]),
+                self.customer.name,
+                tuple(channels),
+                self.untrusted,
+            )
         )
 
 
@@ -251,6 +257,9 @@ def _transfer(transfer: TransferDraft) -> Transfer:
 
 _TOGETHER_SECONDS = 0.05
 """Phones that are dialled together ring in the order of dialling; the answers of the network to it come in any order."""
+
+
+_NOBODY: list[OfferDraft] = []
 
 
 def _in_order(offers: list[OfferDraft]) -> list[OfferDraft]:

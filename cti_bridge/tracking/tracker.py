@@ -59,7 +59,7 @@ RULES: dict[str, Rule] = {
     "QueueMemberPenalty": agents.changed,
     "QueueMemberAdded": agents.changed,
     "QueueMemberRemoved": agents.removed,
-    "QueueMember": agents.changed,
+    "QueueMember": agents.listed,
 }
 """What is done with each event; what is not here is not needed to follow a call."""
 
