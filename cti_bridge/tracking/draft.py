@@ -183,7 +183,7 @@ class CallDraft:
             until = max(until, end)
         return total
 
-    def picture(self, now: float) -> Call:
+    def picture(self, now: float) -> Call:  # noqa: PLR0912 (a walk per field reads better and costs half as much again)
         """The call as it stands at `now`. Made several times a call: one pass over each part, and what is over is kept."""
         ended_at = self.ended_at
         end = now if ended_at is None else ended_at
