@@ -7,6 +7,7 @@ CtiError
 │   ├── AmiRefused        the PBX answered `Response: Error`
 │   ├── AmiTimeout        no answer in time; the action may or may not have been done
 │   └── AmiDisconnected   the link is down
+├── RecordUnreadable     the PBX's own record is missing, not configured, or in no known form
 ├── StorageError         the store is away, locked or full
 └── WireError            a browser's message is wrong; carries the problem type, and a close code where it ends the link
 """
@@ -56,6 +57,10 @@ class AmiTimeout(AmiError):
 
 class AmiDisconnected(AmiError):
     """The link to the PBX is down; nothing was sent."""
+
+
+class RecordUnreadable(CtiError):
+    """The PBX's own record (CEL, CDR, queue_log) cannot be read at all; the text says what to set or to mend."""
 
 
 class StorageError(CtiError):

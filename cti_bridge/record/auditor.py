@@ -1,0 +1,379 @@
+"""Runs the audit: reads the PBX's record and the store, compares, mends where it is told to, and keeps what came out.
+
+Three ways in: the command (`audit`), the end of a gap (`gap_closed`), and the night (`run`, which only looks: a person decides
+what to mend of that). A PBX whose record or store cannot be read gives a result with an `error`, never an exception.
+One audit at a time, in pages, giving way to everything else in between.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from cti_bridge.domain.account import AccountId, Candidate
+from cti_bridge.domain.audit import (
+    MAX_FINDINGS,
+    MAX_PROBLEMS,
+    AuditReason,
+    AuditResult,
+    DropGhost,
+    Mend,
+    MergeCall,
+    PutCall,
+    StoredCall,
+    StoredSpan,
+)
+from cti_bridge.domain.call import CallId, Direction
+from cti_bridge.domain.errors import Problem, RecordUnreadable, StorageError
+from cti_bridge.domain.gap import Gap
+from cti_bridge.domain.recorded_call import Finding, FindingKind, RecordedCall, RecordSource
+from cti_bridge.record.audit import (
+    Comparison,
+    Difference,
+    Window,
+    by_our_clock,
+    clock_ahead,
+    record_went_on_after,
+)
+from cti_bridge.record.backfill import added_call, corrected_call, source_of
+
+log = structlog.get_logger(__name__)
+
+LONGEST_CALL: Final = timedelta(hours=24)
+"""How far back the store is searched for calls that were going on when the window began."""
+MARGIN: Final = timedelta(minutes=10)
+"""The record is read so much wider than the window and the stored calls in it."""
+MENDS_AT_ONCE: Final = 100
+NEWEST_RETRY_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
+"""How long the record may take to pass a gap's end. CEL and queue_log are written at once; a quiet PBX writes nothing more."""
+BATCH_RETRY_SECONDS: Final = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
+"""As above where the record is CDR alone, which may be written in batches."""
+STORE_RETRY_SECONDS: Final = (1.0, 5.0, 15.0)
+CLOCK_PROBLEM_SECONDS: Final = 2.0
+
+
+class Read(Protocol):
+    """What was read of a PBX's record. `newest`: the time of its last row, None where it has none."""
+
+    @property
+    def calls(self) -> Sequence[RecordedCall]: ...
+    @property
+    def sources(self) -> frozenset[RecordSource]: ...
+    @property
+    def problems(self) -> Sequence[Problem]: ...
+    @property
+    def newest(self) -> datetime | None: ...
+
+
+class Record(Protocol):
+    """One PBX's record."""
+
+    async def calls(self, since: datetime, until: datetime) -> Read:
+        """The calls of this time. Raises RecordUnreadable."""
+
+
+class Store(Protocol):
+    """The store as an audit sees it (storage/audits.py). Every method may raise StorageError."""
+
+    async def spans(self, pbx: str, since: datetime, until: datetime, *, began_after: datetime) -> Sequence[StoredSpan]: ...
+    async def page(self, pbx: str, since: datetime, until: datetime, *, after: StoredCall | None) -> Sequence[StoredCall]: ...
+    async def by_call_ids(self, call_ids: Sequence[CallId]) -> Sequence[StoredCall]: ...
+    async def mend(self, mends: Sequence[Mend]) -> None: ...
+    async def keep(self, result: AuditResult) -> None: ...
+    async def last(self) -> Mapping[str, AuditResult]: ...
+
+
+class AccountsByPhone(Protocol):
+    async def by_phone(self, e164: str) -> Sequence[Candidate]:
+        """Everybody with this number. Raises StorageError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """One look: what differs, and what the result says of it."""
+
+    window: Window
+    differences: Sequence[Difference]
+    result: AuditResult
+
+
+class Auditor:
+    """`records` holds the PBXs that have a record; `settled` waits until no finished call is on its way to the store."""
+
+    def __init__(
+        self,
+        records: Mapping[str, Record],
+        store: Store,
+        accounts: AccountsByPhone,
+        *,
+        now: Callable[[], datetime],
+        settled: Callable[[], Awaitable[None]],
+        nightly_at: str,
+    ) -> None:
+        self._records = records
+        self._store = store
+        self._accounts = accounts
+        self._now = now
+        self._settled = settled
+        self._nightly_at = nightly_at
+        self._one_at_a_time = asyncio.Lock()
+        self._last: dict[str, AuditResult] = {}
+        self.counters: Counter[str] = Counter()
+        """Runs, failed ones, what was found by kind, and what was mended."""
+
+    def last(self) -> Mapping[str, AuditResult]:
+        """The newest result of each PBX."""
+        return self._last
+
+    async def run(self) -> None:
+        """Until cancelled: remembers the last results, and audits the last day each night."""
+        try:
+            self._last = {**await self._store.last(), **self._last}
+        except StorageError as error:
+            log.warning("audit.results_not_read", error=str(error))
+        while True:
+            await asyncio.sleep(seconds_until(self._nightly_at, self._now().astimezone()))
+            now = self._now()
+            for pbx in self._records:
+                await self.audit(pbx, now - timedelta(days=1), now, reason=AuditReason.NIGHTLY)
+
+    async def gap_closed(self, gap: Gap) -> Gap:
+        """Brings in what the gap hid, and says in the gap how much that was; `settled_at` once nothing is missing any more.
+
+        A gap that is not settled by it (the record or the store is away; calls of the gap are still going on) may be given again
+        later. Takes up to a few minutes where the record is slow.
+        """
+        if gap.pbx not in self._records or gap.until is None:
+            return gap
+        await self._record_passed(gap.pbx, gap.since, gap.until)
+        result = await self.audit(gap.pbx, gap.since, gap.until, reason=AuditReason.GAP, repair=True)
+        for seconds in STORE_RETRY_SECONDS:
+            if result.error is None:
+                break
+            await asyncio.sleep(seconds)
+            result = await self.audit(gap.pbx, gap.since, gap.until, reason=AuditReason.GAP, repair=True)
+        is_settled = result.is_clean and result.going_on == 0
+        return replace(
+            gap,
+            added=gap.added + result.added,
+            corrected=gap.corrected + result.corrected,
+            settled_at=self._now() if is_settled else None,
+        )
+
+    async def audit(
+        self, pbx: str, since: datetime, until: datetime, *, reason: AuditReason, repair: bool = False
+    ) -> AuditResult:
+        """Compares the calls that lived in this time, and with `repair` mends and compares again; keeps the result."""
+        async with self._one_at_a_time:
+            try:
+                result = await self._audited(pbx, since, min(until, self._now()), reason=reason, repair=repair)
+            except (RecordUnreadable, StorageError) as error:
+                result = AuditResult(pbx=pbx, reason=reason, at=self._now(), since=since, until=until, error=str(error))
+            self._last[pbx] = result
+            self._tell(result)
+            try:
+                await self._store.keep(result)
+            except StorageError as error:
+                log.warning("audit.result_not_kept", pbx=pbx, error=str(error))
+            return result
+
+    async def _audited(self, pbx: str, since: datetime, until: datetime, *, reason: AuditReason, repair: bool) -> AuditResult:
+        await self._settled()
+        seen = await self._look(pbx, since, until, reason=reason)
+        if not repair:
+            return seen.result
+        done = await self._repair(seen)
+        if not any(done.values()):
+            return seen.result
+        after = (await self._look(pbx, since, until, reason=reason)).result
+        return replace(
+            seen.result,
+            added=done["added"],
+            corrected=done["corrected"],
+            merged=done["merged"],
+            removed=done["removed"],
+            left=after.left,
+            findings=_with_what_is_left(seen.result.findings, after.findings),
+        )
+
+    async def _look(self, pbx: str, since: datetime, until: datetime, *, reason: AuditReason) -> _Seen:
+        now = self._now()
+        spans = await self._store.spans(pbx, since, until, began_after=since - LONGEST_CALL)
+        read_since = min([since, *(span.started_at for span in spans)]) - MARGIN
+        read_until = min(now, max([until, *(span.ended_at for span in spans if span.ended_at)]) + MARGIN)
+        read = await self._records[pbx].calls(read_since, read_until)
+        ahead = clock_ahead(read.calls, spans)
+        if read.newest is None and spans:
+            raise RecordUnreadable(f"the record of {pbx} holds no row, the store {len(spans)} calls: is it still being written?")
+        newest = read.newest + timedelta(seconds=ahead) if read.newest else None
+        recorded = [by_our_clock(call, ahead) for call in read.calls]
+        window = Window(
+            since=since,
+            until=until,
+            read_since=read_since,
+            oldest=min((call.started_at for call in recorded), default=None),
+            newest=newest,
+            now=now,
+        )
+        comparison = Comparison(recorded, window, sources=read.sources)
+        last: StoredCall | None = None
+        while page := await self._store.page(pbx, read_since, read_until, after=last):
+            for stored in page:
+                comparison.feed(stored)
+            last = page[-1]
+            await asyncio.sleep(0)
+        for stored in await self._store.by_call_ids(comparison.missing()):
+            comparison.feed(stored)
+        differences = comparison.differences()
+        findings = tuple(finding for difference in differences for finding in difference.findings)
+        problems = (*read.problems, *_problems(pbx, comparison, window, ahead))
+        result = AuditResult(
+            pbx=pbx,
+            reason=reason,
+            at=now,
+            since=since,
+            until=until,
+            sources=read.sources,
+            calls=comparison.calls,
+            stored=comparison.stored,
+            going_on=comparison.going_on,
+            counts=_counts(differences),
+            left=len(findings),
+            clock_ahead_seconds=ahead,
+            findings=findings[:MAX_FINDINGS],
+            problems=problems[:MAX_PROBLEMS],
+        )
+        return _Seen(window=window, differences=differences, result=result)
+
+    async def _repair(self, seen: _Seen) -> Counter[str]:
+        """Mends what differs; a ghost goes only where the record proves that there was no such call."""
+        done: Counter[str] = Counter(added=0, corrected=0, merged=0, removed=0)
+        mends: list[Mend] = []
+        for difference in seen.differences:
+            match difference:
+                case Difference(recorded=None, stored=StoredCall() as ghost):
+                    if record_went_on_after(ghost, seen.window):
+                        mends.append(DropGhost(call_id=ghost.call_id))
+                        done["removed"] += 1
+                case Difference(recorded=RecordedCall() as recorded, stored=stored, fields=fields):
+                    mends += [MergeCall(keep=difference.call_id, drop=extra) for extra in difference.extras]
+                    done["merged"] += len(difference.extras)
+                    if stored is not None:
+                        mends.append(await self._corrected(stored, recorded, fields))
+                        done["corrected"] += 1
+                    elif not difference.extras:
+                        mends.append(await self._added(recorded))
+                        done["added"] += 1
+            if len(mends) >= MENDS_AT_ONCE:
+                await self._store.mend(mends)
+                mends = []
+        if mends:
+            await self._store.mend(mends)
+        return done
+
+    async def _added(self, recorded: RecordedCall) -> PutCall:
+        call = added_call(recorded)
+        return PutCall(call=call, source=source_of(recorded), account_id=await self._customer(recorded))
+
+    async def _corrected(self, stored: StoredCall, recorded: RecordedCall, fields: frozenset[str]) -> PutCall:
+        return PutCall(
+            call=corrected_call(stored, recorded, fields),
+            source=source_of(recorded),
+            account_id=await self._customer(recorded),
+            is_new_customer=stored.document is not None and "customer_number" in fields,
+        )
+
+    async def _customer(self, recorded: RecordedCall) -> AccountId | None:
+        """As for a live call: one clear match by number, or nobody."""
+        number = recorded.customer_number
+        if number is None or not number.startswith("+") or recorded.direction is Direction.INTERNAL:
+            return None
+        match await self._accounts.by_phone(number):
+            case [candidate]:
+                return candidate.account.account_id
+            case _:
+                return None
+
+    async def _record_passed(self, pbx: str, since: datetime, until: datetime) -> None:
+        """Waits until the record has rows from after the gap, as long as that may take on a PBX where something happens."""
+        for attempt in range(max(len(NEWEST_RETRY_SECONDS), len(BATCH_RETRY_SECONDS))):
+            try:
+                read = await self._records[pbx].calls(since, self._now())
+            except RecordUnreadable:
+                return  # the audit itself says so
+            delays = BATCH_RETRY_SECONDS if read.sources == {RecordSource.CDR} else NEWEST_RETRY_SECONDS
+            if (read.newest is not None and read.newest >= until) or attempt >= len(delays):
+                return
+            await asyncio.sleep(delays[attempt])
+
+    def _tell(self, result: AuditResult) -> None:
+        self.counters["runs"] += 1
+        if result.error is not None:
+            self.counters["failed"] += 1
+            log.error("audit.failed", pbx=result.pbx, reason=result.reason.value, error=result.error)
+            return
+        self.counters.update({kind.value: count for kind, count in result.counts.items()})
+        self.counters.update(added=result.added, corrected=result.corrected, merged=result.merged, removed=result.removed)
+        (log.info if result.is_clean else log.error)(
+            "audit.done",
+            pbx=result.pbx,
+            reason=result.reason.value,
+            calls=result.calls,
+            **{kind.value: count for kind, count in result.counts.items()},
+            added=result.added,
+            corrected=result.corrected,
+            merged=result.merged,
+            removed=result.removed,
+            left=result.left,
+            problems=len(result.problems),
+        )
+
+
+def seconds_until(time_of_day: str, now: datetime) -> float:
+    """From `now` (the machine's own time) to the next HH:MM of it."""
+    hour, minute = (int(part) for part in time_of_day.split(":"))
+    today = now.replace(hour=hour, minute=minute, second=0, microsecond=0, tzinfo=None)
+    next_one = today.astimezone() if today.astimezone() > now else (today + timedelta(days=1)).astimezone()
+    return (next_one - now).total_seconds()
+
+
+def _counts(differences: Sequence[Difference]) -> Mapping[FindingKind, int]:
+    """By call: wrong in three fields is one wrong call."""
+    counts = Counter((finding.kind, finding.call_id) for difference in differences for finding in difference.findings)
+    kinds = Counter(kind for kind, _ in counts)
+    return {kind: kinds[kind] for kind in FindingKind}
+
+
+def _with_what_is_left(findings: Sequence[Finding], left: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The first look's findings, each with whether the second one still had it; and what only the second one had."""
+    still = {(finding.kind, finding.call_id, finding.field) for finding in left}
+    told = [replace(finding, repaired=(finding.kind, finding.call_id, finding.field) not in still) for finding in findings]
+    before = {(finding.kind, finding.call_id, finding.field) for finding in findings}
+    new = [finding for finding in left if (finding.kind, finding.call_id, finding.field) not in before]
+    return (*told, *new)[:MAX_FINDINGS]
+
+
+def _problems(pbx: str, comparison: Comparison, window: Window, ahead: float) -> Sequence[Problem]:
+    problems = []
+    if comparison.unjudged:
+        since = window.oldest.isoformat(timespec="seconds") if window.oldest else "nowhere"
+        problems.append(
+            Problem(
+                where=pbx,
+                what=f"{comparison.unjudged} stored calls are older than the record, which begins at {since}",
+                hint="they were not judged",
+            )
+        )
+    if abs(ahead) > CLOCK_PROBLEM_SECONDS:
+        problems.append(
+            Problem(
+                where=pbx,
+                what=f"its clock is {abs(ahead):.1f} s {'behind' if ahead > 0 else 'ahead of'} this machine's",
+                hint="set both by NTP; the audit has allowed for it",
+            )
+        )
+    return problems
