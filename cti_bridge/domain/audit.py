@@ -94,11 +94,11 @@ Mend = PutCall | MergeCall | DropGhost
 class AuditResult:
     """One comparison of the store with one PBX's record.
 
-    `calls`: how many the record tells of the window; `going_on`: those of them without an end yet, which were not compared;
-    `stored`: how many of the window the store holds. `counts` is by call: one with three wrong fields counts once, `findings`
-    has all three, up to MAX_FINDINGS. `left`: findings that were not mended. `clock_ahead_seconds`: how far this service's clock
-    is ahead of the PBX's. `problems`: what of the record could not be read or judged. `error`: why it could not look; then all
-    else is empty.
+    `newest`: the time of the record's last row, by the service's clock. `calls`: how many calls the record tells of the window;
+    `going_on`: those of them that have no end yet, or ended a moment ago: they are compared the next time. `stored`: how many of
+    the window the store holds. `counts` is by call: one with three wrong fields counts once; `findings` has all three, up to
+    MAX_FINDINGS. `left`: findings that were not mended. `clock_ahead_seconds`: how far this service's clock is ahead of the
+    PBX's. `problems`: what of the record could not be read or judged. `error`: why it could not look; then all else is empty.
     """
 
     pbx: str
@@ -107,6 +107,7 @@ class AuditResult:
     since: datetime
     until: datetime
     sources: frozenset[RecordSource] = frozenset()
+    newest: datetime | None = None
     calls: int = 0
     stored: int = 0
     going_on: int = 0
@@ -136,6 +137,7 @@ def audit_document(result: AuditResult) -> dict[str, Any]:
         "since": iso_utc(result.since),
         "until": iso_utc(result.until),
         "sources": sorted(source.value for source in result.sources),
+        "newest": iso_utc(result.newest),
         "calls": result.calls,
         "stored": result.stored,
         "going_on": result.going_on,
@@ -172,6 +174,7 @@ def audit_result_of(document: Mapping[str, Any]) -> AuditResult:
         since=datetime.fromisoformat(document["since"]),
         until=datetime.fromisoformat(document["until"]),
         sources=frozenset(RecordSource(source) for source in document["sources"]),
+        newest=datetime.fromisoformat(document["newest"]) if document["newest"] else None,
         calls=document["calls"],
         stored=document["stored"],
         going_on=document["going_on"],

@@ -98,10 +98,8 @@ class Comparison:
 
     @property
     def going_on(self) -> int:
-        """Recorded calls of the window without an end that are not in the store."""
-        return sum(
-            self._is_of_window(entry.recorded) and not _is_over(entry.recorded) and not entry.found for entry in self._entries
-        )
+        """Recorded calls of the window that have no end yet, or ended a moment ago."""
+        return sum(self._is_of_window(entry.recorded) and not self._is_settled(entry.recorded) for entry in self._entries)
 
     def feed(self, stored: StoredCall) -> None:
         """Compares one stored call."""

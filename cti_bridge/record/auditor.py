@@ -29,9 +29,11 @@ from cti_bridge.domain.audit import (
 )
 from cti_bridge.domain.call import CallId, Direction
 from cti_bridge.domain.errors import Problem, RecordUnreadable, StorageError
-from cti_bridge.domain.gap import Gap
-from cti_bridge.domain.recorded_call import Finding, FindingKind, RecordedCall, RecordSource
+from cti_bridge.domain.gap import Gap, GapId
+from cti_bridge.domain.recorded_call import RecordedCall, RecordSource
 from cti_bridge.record.audit import (
+    BATCH_SECONDS,
+    SETTLING_SECONDS,
     Comparison,
     Difference,
     Window,
@@ -40,6 +42,7 @@ from cti_bridge.record.audit import (
     record_went_on_after,
 )
 from cti_bridge.record.backfill import added_call, corrected_call, source_of
+from cti_bridge.record.results import counts_of, problems_of, seconds_until, with_what_is_left
 
 log = structlog.get_logger(__name__)
 
@@ -48,12 +51,13 @@ LONGEST_CALL: Final = timedelta(hours=24)
 MARGIN: Final = timedelta(minutes=10)
 """The record is read so much wider than the window and the stored calls in it."""
 MENDS_AT_ONCE: Final = 100
-NEWEST_RETRY_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
-"""How long the record may take to pass a gap's end. CEL and queue_log are written at once; a quiet PBX writes nothing more."""
-BATCH_RETRY_SECONDS: Final = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
-"""As above where the record is CDR alone, which may be written in batches."""
-STORE_RETRY_SECONDS: Final = (1.0, 5.0, 15.0)
-CLOCK_PROBLEM_SECONDS: Final = 2.0
+GAP_MARGIN: Final = timedelta(seconds=5)
+"""A gap's times are those of what came before and after it, not of the calls that it hid."""
+LATE_ROWS: Final = timedelta(seconds=SETTLING_SECONDS)
+"""CEL and queue_log are written at once: on a quiet PBX no later row has to come for this to be sure."""
+FLUSH_SECONDS: Final = 10.0
+"""How long finished calls may be on their way to the store; longer, and there is nothing to compare with."""
+UNSETTLED_GAPS: Final = 200
 
 
 class Read(Protocol):
@@ -122,6 +126,7 @@ class Auditor:
         self._nightly_at = nightly_at
         self._one_at_a_time = asyncio.Lock()
         self._last: dict[str, AuditResult] = {}
+        self._unsettled: dict[GapId, Gap] = {}
         self.counters: Counter[str] = Counter()
         """Runs, failed ones, what was found by kind, and what was mended."""
 
@@ -129,14 +134,19 @@ class Auditor:
         """The newest result of each PBX."""
         return self._last
 
-    async def run(self) -> None:
-        """Until cancelled: remembers the last results, and audits the last day each night."""
+    async def run(self, gap_changed: Callable[[Gap], None]) -> None:
+        """Until cancelled: remembers the last results, and each night audits the last day.
+
+        Gaps that `gap_closed` could not settle are tried once more then; `gap_changed` hears what came of it.
+        """
         try:
             self._last = {**await self._store.last(), **self._last}
         except StorageError as error:
             log.warning("audit.results_not_read", error=str(error))
         while True:
             await asyncio.sleep(seconds_until(self._nightly_at, self._now().astimezone()))
+            for gap in tuple(self._unsettled.values()):
+                gap_changed(await self.gap_closed(gap))
             now = self._now()
             for pbx in self._records:
                 await self.audit(pbx, now - timedelta(days=1), now, reason=AuditReason.NIGHTLY)
@@ -144,45 +154,61 @@ class Auditor:
     async def gap_closed(self, gap: Gap) -> Gap:
         """Brings in what the gap hid, and says in the gap how much that was; `settled_at` once nothing is missing any more.
 
-        A gap that is not settled by it (the record or the store is away; calls of the gap are still going on) may be given again
-        later. Takes up to a few minutes where the record is slow.
+        A gap comes back unsettled, and is to be given again later, where it closed only seconds ago, where calls of it are still
+        going on, and where the record or the store is away.
         """
         if gap.pbx not in self._records or gap.until is None:
             return gap
-        await self._record_passed(gap.pbx, gap.since, gap.until)
-        result = await self.audit(gap.pbx, gap.since, gap.until, reason=AuditReason.GAP, repair=True)
-        for seconds in STORE_RETRY_SECONDS:
-            if result.error is None:
-                break
-            await asyncio.sleep(seconds)
-            result = await self.audit(gap.pbx, gap.since, gap.until, reason=AuditReason.GAP, repair=True)
-        is_settled = result.is_clean and result.going_on == 0
-        return replace(
-            gap,
-            added=gap.added + result.added,
-            corrected=gap.corrected + result.corrected,
-            settled_at=self._now() if is_settled else None,
-        )
+        if self._now() < gap.until + timedelta(seconds=SETTLING_SECONDS):
+            return self._unsettled_still(gap)  # what the resync closed is on its way to the store
+        async with self._one_at_a_time:
+            result = await self._audit(
+                gap.pbx, gap.since - GAP_MARGIN, gap.until + GAP_MARGIN, reason=AuditReason.GAP, repair=True
+            )
+        is_settled = result.is_clean and result.going_on == 0 and self._record_is_past(gap.until, result)
+        gap = replace(gap, added=gap.added + result.added, corrected=gap.corrected + result.corrected)
+        if not is_settled:
+            return self._unsettled_still(gap)
+        self._unsettled.pop(gap.gap_id, None)
+        return replace(gap, settled_at=self._now())
+
+    def _record_is_past(self, until: datetime, result: AuditResult) -> bool:
+        """The record has rows from after the gap, or has had the time to write those of the gap."""
+        late = timedelta(seconds=BATCH_SECONDS) if result.sources == {RecordSource.CDR} else LATE_ROWS
+        return (result.newest is not None and result.newest >= until) or self._now() >= until + late
+
+    def _unsettled_still(self, gap: Gap) -> Gap:
+        self._unsettled[gap.gap_id] = gap
+        while len(self._unsettled) > UNSETTLED_GAPS:
+            del self._unsettled[next(iter(self._unsettled))]
+        return gap
 
     async def audit(
         self, pbx: str, since: datetime, until: datetime, *, reason: AuditReason, repair: bool = False
     ) -> AuditResult:
         """Compares the calls that lived in this time, and with `repair` mends and compares again; keeps the result."""
         async with self._one_at_a_time:
-            try:
-                result = await self._audited(pbx, since, min(until, self._now()), reason=reason, repair=repair)
-            except (RecordUnreadable, StorageError) as error:
-                result = AuditResult(pbx=pbx, reason=reason, at=self._now(), since=since, until=until, error=str(error))
-            self._last[pbx] = result
-            self._tell(result)
-            try:
-                await self._store.keep(result)
-            except StorageError as error:
-                log.warning("audit.result_not_kept", pbx=pbx, error=str(error))
-            return result
+            return await self._audit(pbx, since, until, reason=reason, repair=repair)
+
+    async def _audit(self, pbx: str, since: datetime, until: datetime, *, reason: AuditReason, repair: bool) -> AuditResult:
+        try:
+            result = await self._audited(pbx, since, min(until, self._now()), reason=reason, repair=repair)
+        except (RecordUnreadable, StorageError) as error:
+            result = AuditResult(pbx=pbx, reason=reason, at=self._now(), since=since, until=until, error=str(error))
+        self._last[pbx] = result
+        self._tell(result)
+        try:
+            await self._store.keep(result)
+        except StorageError as error:
+            log.warning("audit.result_not_kept", pbx=pbx, error=str(error))
+        return result
 
     async def _audited(self, pbx: str, since: datetime, until: datetime, *, reason: AuditReason, repair: bool) -> AuditResult:
-        await self._settled()
+        try:
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await self._settled()
+        except TimeoutError:
+            raise StorageError("finished calls wait for the store: there is nothing to compare with yet") from None
         seen = await self._look(pbx, since, until, reason=reason)
         if not repair:
             return seen.result
@@ -197,7 +223,7 @@ class Auditor:
             merged=done["merged"],
             removed=done["removed"],
             left=after.left,
-            findings=_with_what_is_left(seen.result.findings, after.findings),
+            findings=with_what_is_left(seen.result.findings, after.findings),
         )
 
     async def _look(self, pbx: str, since: datetime, until: datetime, *, reason: AuditReason) -> _Seen:
@@ -230,7 +256,7 @@ class Auditor:
             comparison.feed(stored)
         differences = comparison.differences()
         findings = tuple(finding for difference in differences for finding in difference.findings)
-        problems = (*read.problems, *_problems(pbx, comparison, window, ahead))
+        problems = (*read.problems, *problems_of(pbx, comparison, window, ahead))
         result = AuditResult(
             pbx=pbx,
             reason=reason,
@@ -238,10 +264,11 @@ class Auditor:
             since=since,
             until=until,
             sources=read.sources,
+            newest=newest,
             calls=comparison.calls,
             stored=comparison.stored,
             going_on=comparison.going_on,
-            counts=_counts(differences),
+            counts=counts_of(differences),
             left=len(findings),
             clock_ahead_seconds=ahead,
             findings=findings[:MAX_FINDINGS],
@@ -298,18 +325,6 @@ class Auditor:
             case _:
                 return None
 
-    async def _record_passed(self, pbx: str, since: datetime, until: datetime) -> None:
-        """Waits until the record has rows from after the gap, as long as that may take on a PBX where something happens."""
-        for attempt in range(max(len(NEWEST_RETRY_SECONDS), len(BATCH_RETRY_SECONDS))):
-            try:
-                read = await self._records[pbx].calls(since, self._now())
-            except RecordUnreadable:
-                return  # the audit itself says so
-            delays = BATCH_RETRY_SECONDS if read.sources == {RecordSource.CDR} else NEWEST_RETRY_SECONDS
-            if (read.newest is not None and read.newest >= until) or attempt >= len(delays):
-                return
-            await asyncio.sleep(delays[attempt])
-
     def _tell(self, result: AuditResult) -> None:
         self.counters["runs"] += 1
         if result.error is not None:
@@ -331,49 +346,3 @@ class Auditor:
             left=result.left,
             problems=len(result.problems),
         )
-
-
-def seconds_until(time_of_day: str, now: datetime) -> float:
-    """From `now` (the machine's own time) to the next HH:MM of it."""
-    hour, minute = (int(part) for part in time_of_day.split(":"))
-    today = now.replace(hour=hour, minute=minute, second=0, microsecond=0, tzinfo=None)
-    next_one = today.astimezone() if today.astimezone() > now else (today + timedelta(days=1)).astimezone()
-    return (next_one - now).total_seconds()
-
-
-def _counts(differences: Sequence[Difference]) -> Mapping[FindingKind, int]:
-    """By call: wrong in three fields is one wrong call."""
-    counts = Counter((finding.kind, finding.call_id) for difference in differences for finding in difference.findings)
-    kinds = Counter(kind for kind, _ in counts)
-    return {kind: kinds[kind] for kind in FindingKind}
-
-
-def _with_what_is_left(findings: Sequence[Finding], left: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The first look's findings, each with whether the second one still had it; and what only the second one had."""
-    still = {(finding.kind, finding.call_id, finding.field) for finding in left}
-    told = [replace(finding, repaired=(finding.kind, finding.call_id, finding.field) not in still) for finding in findings]
-    before = {(finding.kind, finding.call_id, finding.field) for finding in findings}
-    new = [finding for finding in left if (finding.kind, finding.call_id, finding.field) not in before]
-    return (*told, *new)[:MAX_FINDINGS]
-
-
-def _problems(pbx: str, comparison: Comparison, window: Window, ahead: float) -> Sequence[Problem]:
-    problems = []
-    if comparison.unjudged:
-        since = window.oldest.isoformat(timespec="seconds") if window.oldest else "nowhere"
-        problems.append(
-            Problem(
-                where=pbx,
-                what=f"{comparison.unjudged} stored calls are older than the record, which begins at {since}",
-                hint="they were not judged",
-            )
-        )
-    if abs(ahead) > CLOCK_PROBLEM_SECONDS:
-        problems.append(
-            Problem(
-                where=pbx,
-                what=f"its clock is {abs(ahead):.1f} s {'behind' if ahead > 0 else 'ahead of'} this machine's",
-                hint="set both by NTP; the audit has allowed for it",
-            )
-        )
-    return problems
