@@ -9,6 +9,7 @@ CtiError
 │   └── AmiDisconnected   the link is down
 ├── RecordUnreadable     the PBX's own record is missing, not configured, or in no known form
 ├── StorageError         the store is away, locked or full
+├── RecordUnreadable     no source of the PBX's own record could be read
 └── WireError            a browser's message is wrong; carries the problem type, and a close code where it ends the link
 """
 
@@ -65,6 +66,10 @@ class RecordUnreadable(CtiError):
 
 class StorageError(CtiError):
     """The store did not take or give the record; the text says why and whether it is tried again."""
+
+
+class RecordUnreadable(CtiError):
+    """Nothing of the PBX's own record (CEL, queue_log, CDR) could be read; the text says for each source why."""
 
 
 class WireError(CtiError):
