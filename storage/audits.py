@@ -57,22 +57,19 @@ class Audits:
         self._put = _put_statement(database)
 
     async def spans(self, pbx: str, since: datetime, until: datetime, *, began_after: datetime) -> Sequence[StoredSpan]:
-        """The PBX's calls that were going on in the window or ended in it, and began after `began_after`."""
+        """When the PBX's calls were that lived in the window and began after `began_after`."""
         column = interactions.c
         rows = await self._database.fetch(
-            select(column.call_id, column.started_at, column.ended_at).where(
-                _of_pbx(pbx),
-                column.started_at >= began_after,
-                column.started_at < until,
-                or_(column.ended_at.is_(None), column.ended_at >= since),
-            )
+            select(column.call_id, column.started_at, column.ended_at).where(_lived(pbx, since, until, began_after))
         )
         return [StoredSpan(call_id=CallId(row.call_id), started_at=row.started_at, ended_at=row.ended_at) for row in rows]
 
-    async def page(self, pbx: str, since: datetime, until: datetime, *, after: StoredCall | None) -> Sequence[StoredCall]:
-        """The next calls that began in the window, in order of their beginning; empty after the last one."""
+    async def page(
+        self, pbx: str, since: datetime, until: datetime, *, began_after: datetime, after: StoredCall | None
+    ) -> Sequence[StoredCall]:
+        """The next of these calls, in order of their beginning; empty after the last one."""
         key = tuple_(interactions.c.started_at, interactions.c.call_id)
-        wanted = select(*_CALLS).where(_of_pbx(pbx), interactions.c.started_at >= since, interactions.c.started_at < until)
+        wanted = select(*_CALLS).where(_lived(pbx, since, until, began_after))
         if after is not None:
             wanted = wanted.where(key > tuple_(after.started_at, after.call_id))
         return await self._calls(wanted.order_by(interactions.c.started_at, interactions.c.call_id).limit(PAGE))
@@ -149,10 +146,16 @@ class Audits:
         replace_legs(connection, {call.call_id: call}, source=mend.source)
 
 
-def _of_pbx(pbx: str) -> ColumnElement[bool]:
-    """A PBX's name holds no colon, and `;` follows it."""
+def _lived(pbx: str, since: datetime, until: datetime, began_after: datetime) -> ColumnElement[bool]:
+    """Calls of this PBX that lived in the window. Its name holds no colon, and `;` follows that."""
+    column = interactions.c
     return and_(
-        interactions.c.channel == Channel.PHONE.value, interactions.c.call_id >= f"{pbx}:", interactions.c.call_id < f"{pbx};"
+        column.channel == Channel.PHONE.value,
+        column.call_id >= f"{pbx}:",
+        column.call_id < f"{pbx};",
+        column.started_at >= began_after,
+        column.started_at < until,
+        or_(column.ended_at.is_(None), column.ended_at >= since),
     )
 
 

@@ -98,7 +98,8 @@ class AuditResult:
     `going_on`: those of them that have no end yet, or ended a moment ago: they are compared the next time. `stored`: how many of
     the window the store holds. `counts` is by call: one with three wrong fields counts once; `findings` has all three, up to
     MAX_FINDINGS. `left`: findings that were not mended. `clock_ahead_seconds`: how far this service's clock is ahead of the
-    PBX's. `problems`: what of the record could not be read or judged. `error`: why it could not look; then all else is empty.
+    PBX's. `problems`: what of the record could not be read or judged, up to MAX_PROBLEMS of `problem_count`. `error`: why it
+    could not look; then all else is empty.
     """
 
     pbx: str
@@ -120,6 +121,7 @@ class AuditResult:
     clock_ahead_seconds: float = 0.0
     findings: tuple[Finding, ...] = ()
     problems: tuple[Problem, ...] = ()
+    problem_count: int = 0
     error: str | None = None
 
     @property
@@ -150,6 +152,7 @@ def audit_document(result: AuditResult) -> dict[str, Any]:
         "clock_ahead_seconds": round(result.clock_ahead_seconds, 3),
         "findings": [_finding_document(finding) for finding in result.findings],
         "problems": [{"where": problem.where, "what": problem.what, "hint": problem.hint} for problem in result.problems],
+        "problem_count": result.problem_count,
         "error": result.error,
     }
 
@@ -197,5 +200,6 @@ def audit_result_of(document: Mapping[str, Any]) -> AuditResult:
             for finding in document["findings"]
         ),
         problems=tuple(Problem(**problem) for problem in document["problems"]),
+        problem_count=document["problem_count"],
         error=document["error"],
     )

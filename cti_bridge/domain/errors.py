@@ -7,7 +7,6 @@ CtiError
 │   ├── AmiRefused        the PBX answered `Response: Error`
 │   ├── AmiTimeout        no answer in time; the action may or may not have been done
 │   └── AmiDisconnected   the link is down
-├── RecordUnreadable     the PBX's own record is missing, not configured, or in no known form
 ├── StorageError         the store is away, locked or full
 ├── RecordUnreadable     no source of the PBX's own record could be read
 └── WireError            a browser's message is wrong; carries the problem type, and a close code where it ends the link
@@ -58,10 +57,6 @@ class AmiTimeout(AmiError):
 
 class AmiDisconnected(AmiError):
     """The link to the PBX is down; nothing was sent."""
-
-
-class RecordUnreadable(CtiError):
-    """The PBX's own record (CEL, CDR, queue_log) cannot be read at all; the text says what to set or to mend."""
 
 
 class StorageError(CtiError):

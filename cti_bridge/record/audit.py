@@ -1,7 +1,7 @@
 """The comparison: the calls in the store against those that the PBX's own record tells of. Pure, and no code of the tracker's.
 
 In: the recorded calls of a window, then every stored call of it, in any order, one by one (`Comparison.feed`): of a day of
-100,000 calls only those are kept that differ. Out: the differences, each with what is needed to mend it.
+100,000 stored calls only those are kept that differ. Out: the differences, each with what is needed to mend it.
 
 What is not compared, so that nothing false is found: fields that the record does not tell; calls still going on where the record
 ends; calls that ended a moment ago; recorded calls whose beginning lies before what was read of the record; stored calls that the
@@ -10,8 +10,8 @@ before its first row.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Final
 
@@ -27,6 +27,9 @@ BATCH_SECONDS: Final = 330.0
 FIRST_ROW_SECONDS: Final = 5.0
 """A call whose first row comes so much later than its channel was made began before what was read of the record."""
 ENOUGH_CALLS_FOR_A_CLOCK: Final = 8
+MOST_ELSEWHERE: Final = 20
+_LONG_BEFORE: Final = timedelta(hours=4)
+"""What is read of the record before a window, so that the calls in it are whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +52,12 @@ class Difference:
 class Window:
     """What is compared: calls that lived between `since` and `until`.
 
-    The record was read from `read_since` on; its rows begin at `oldest` and end at `newest` (None: it has none). All times are of
-    the service's clock; `now` is the time of looking.
+    The rows that were read begin at `oldest` and end at `newest` (None: there are none). All times are of the service's clock;
+    `now` is the time of looking.
     """
 
     since: datetime
     until: datetime
-    read_since: datetime
     oldest: datetime | None
     newest: datetime | None
     now: datetime
@@ -66,7 +68,8 @@ class _Entry:
     """A recorded call, and the stored calls that turned out to be it. `kept` is held only where it differs."""
 
     recorded: RecordedCall
-    found: list[CallId]
+    is_of_window: bool
+    found: list[CallId] = field(default_factory=list)
     best: tuple[bool, bool, str] | None = None
     kept: StoredCall | None = None
     findings: tuple[Finding, ...] = ()
@@ -79,39 +82,66 @@ class Comparison:
     def __init__(self, recorded: Iterable[RecordedCall], window: Window, *, sources: frozenset[RecordSource]) -> None:
         self._window = window
         self._sources = sources
-        self._entries = [_Entry(call, []) for call in recorded]
-        self._by_id = {entry.recorded.call_id: entry for entry in self._entries}
+        self._entries: list[_Entry] = []
+        self._by_id: dict[str, _Entry] = {}
         self._by_channel: dict[str, _Entry] = {}
-        for entry in self._entries:
-            for uniqueid in entry.recorded.uniqueids:
-                self._by_channel.setdefault(f"{entry.recorded.pbx}:{uniqueid}", entry)
         self._ghosts: list[StoredCall] = []
         self.stored = 0
         """Stored calls of the window."""
         self.unjudged = 0
         """Stored calls of the window, older than the record, of which it cannot tell."""
+        for call in recorded:
+            self._enter(call, is_of_window=_lived_in(call, window) and _began_in_time(call))
 
     @property
     def calls(self) -> int:
         """Recorded calls of the window."""
-        return sum(self._is_of_window(entry.recorded) for entry in self._entries)
+        return sum(entry.is_of_window for entry in self._entries)
 
     @property
     def going_on(self) -> int:
         """Recorded calls of the window that have no end yet, or ended a moment ago."""
-        return sum(self._is_of_window(entry.recorded) and not self._is_settled(entry.recorded) for entry in self._entries)
+        return sum(entry.is_of_window and not self._is_settled(entry.recorded) for entry in self._entries)
 
     def feed(self, stored: StoredCall) -> None:
         """Compares one stored call."""
-        entry = self._by_id.get(stored.call_id) or self._by_channel.get(stored.call_id)
         lives_in_window = stored.started_at < self._window.until and (
             stored.ended_at is None or stored.ended_at >= self._window.since
         )
         self.stored += lives_in_window
-        if entry is None:
-            if lives_in_window and not stored.is_ghost:
-                self._judge_unknown(stored)
-            return
+        entry = self._by_id.get(stored.call_id) or self._by_channel.get(stored.call_id)
+        if entry is not None:
+            self._take(stored, entry)
+        elif lives_in_window and not stored.is_ghost:
+            self._judge_unknown(stored)
+
+    def elsewhere(self) -> Sequence[datetime]:
+        """When the channels of ghosts were made, where that was not within the window: the record of that time may know them."""
+        made = {_made_at(ghost.call_id) for ghost in self._ghosts}
+        window = self._window
+        times = sorted(datetime.fromtimestamp(at, UTC) for at in made if at is not None)
+        return [at for at in times if not window.since - _LONG_BEFORE <= at <= window.until][:MOST_ELSEWHERE]
+
+    def learn(self, recorded: Iterable[RecordedCall]) -> None:
+        """Takes calls of another time, of which the store has wrong times: they are no ghosts."""
+        ghosts = {ghost.call_id: ghost for ghost in self._ghosts}
+        for call in recorded:
+            channels = {call.call_id, *(f"{call.pbx}:{uniqueid}" for uniqueid in call.uniqueids)}
+            if channels & ghosts.keys() and call.call_id not in self._by_id:
+                self._enter(call, is_of_window=True)
+        known = [ghost for ghost in self._ghosts if ghost.call_id in self._by_id or ghost.call_id in self._by_channel]
+        self._ghosts = [ghost for ghost in self._ghosts if ghost not in known]
+        for ghost in known:
+            self._take(ghost, self._by_id.get(ghost.call_id) or self._by_channel[ghost.call_id])
+
+    def _enter(self, call: RecordedCall, *, is_of_window: bool) -> None:
+        entry = _Entry(call, is_of_window)
+        self._entries.append(entry)
+        self._by_id[call.call_id] = entry
+        for uniqueid in call.uniqueids:
+            self._by_channel.setdefault(f"{call.pbx}:{uniqueid}", entry)
+
+    def _take(self, stored: StoredCall, entry: _Entry) -> None:
         rank = (stored.call_id == entry.recorded.call_id, stored.is_written_on, stored.call_id)
         entry.found.append(stored.call_id)
         if entry.best is None or rank > entry.best:
@@ -125,7 +155,7 @@ class Comparison:
         return [
             CallId(f"{entry.recorded.pbx}:{uniqueid}")
             for entry in self._entries
-            if not entry.found and self._is_of_window(entry.recorded)
+            if not entry.found and entry.is_of_window
             for uniqueid in sorted(entry.recorded.uniqueids | {entry.recorded.call_id.partition(":")[2]})
         ]
 
@@ -133,7 +163,7 @@ class Comparison:
         """Everything found, by the time of the calls."""
         out: list[tuple[datetime, Difference]] = []
         for entry in self._entries:
-            if self._is_of_window(entry.recorded):
+            if entry.is_of_window:
                 difference = self._difference(entry)
                 if difference is not None:
                     out.append((entry.recorded.started_at, difference))
@@ -183,14 +213,6 @@ class Comparison:
         if over <= window.now - self._settling() and _would_be_told(stored, self._sources):
             self._ghosts.append(stored)
 
-    def _is_of_window(self, recorded: RecordedCall) -> bool:
-        window = self._window
-        return (
-            recorded.started_at < window.until
-            and (recorded.ended_at is None or recorded.ended_at >= window.since)
-            and not _began_unseen(recorded, window.read_since)
-        )
-
     def _is_settled(self, recorded: RecordedCall) -> bool:
         return _is_over(recorded) and self._is_long_ago(recorded.ended_at or recorded.started_at)
 
@@ -216,19 +238,15 @@ def record_went_on_after(stored: StoredCall, window: Window) -> bool:
     return window.newest is not None and window.newest >= over + timedelta(seconds=SETTLING_SECONDS)
 
 
-def clock_ahead(recorded: Iterable[RecordedCall], spans: Iterable[StoredSpan]) -> float:
-    """By how many seconds the service's clock is ahead of the PBX's; 0 where it is within the tolerance, or too few calls tell.
+def clock_ahead(recorded: Iterable[RecordedCall], spans: Iterable[StoredSpan]) -> float | None:
+    """By how many seconds the service's clock is ahead of the PBX's; 0 within the tolerance, None where too few calls tell.
 
     The middle of many: one call with a wrong time does not move it.
     """
     began = {span.call_id: span.started_at for span in spans}
-    apart = [
-        (began[call.call_id] - call.started_at).total_seconds()
-        for call in recorded
-        if call.call_id in began and _began_in_time(call)
-    ]
+    apart = [(began[call.call_id] - call.started_at).total_seconds() for call in recorded if call.call_id in began]
     if len(apart) < ENOUGH_CALLS_FOR_A_CLOCK:
-        return 0.0
+        return None
     ahead = median(apart)
     return ahead if abs(ahead) > TOLERANCE_SECONDS else 0.0
 
@@ -247,20 +265,20 @@ def by_our_clock(recorded: RecordedCall, ahead_seconds: float) -> RecordedCall:
     )
 
 
-def _made_at(recorded: RecordedCall) -> float | None:
+def _made_at(call_id: CallId) -> float | None:
     """When the call's first channel was made, by its Uniqueid (`[systemname-]SECONDS.N`); None where a client chose another."""
-    seconds, _, number = recorded.call_id.rpartition(":")[2].rpartition("-")[2].partition(".")
+    seconds, _, number = call_id.rpartition(":")[2].rpartition("-")[2].partition(".")
     return float(seconds) if seconds.isdecimal() and number.isdecimal() and len(seconds) == 10 else None
 
 
 def _began_in_time(recorded: RecordedCall) -> bool:
-    made = _made_at(recorded)
+    """False where its first rows lie before what was read, so that its beginning and its legs are not known."""
+    made = _made_at(recorded.call_id)
     return made is None or recorded.started_at.timestamp() - made <= FIRST_ROW_SECONDS
 
 
-def _began_unseen(recorded: RecordedCall, read_since: datetime) -> bool:
-    """Its first rows lie before what was read, so that its beginning and its legs are not known."""
-    return recorded.started_at < read_since or not _began_in_time(recorded)
+def _lived_in(recorded: RecordedCall, window: Window) -> bool:
+    return recorded.started_at < window.until and (recorded.ended_at is None or recorded.ended_at >= window.since)
 
 
 def _would_be_told(stored: StoredCall, sources: frozenset[RecordSource]) -> bool:

@@ -28,7 +28,7 @@ from cti_bridge.domain.audit import (
     StoredSpan,
 )
 from cti_bridge.domain.call import CallId, Direction
-from cti_bridge.domain.errors import Problem, RecordUnreadable, StorageError
+from cti_bridge.domain.errors import RecordUnreadable, StorageError
 from cti_bridge.domain.gap import Gap, GapId
 from cti_bridge.domain.recorded_call import RecordedCall, RecordSource
 from cti_bridge.record.audit import (
@@ -42,14 +42,16 @@ from cti_bridge.record.audit import (
     record_went_on_after,
 )
 from cti_bridge.record.backfill import added_call, corrected_call, source_of
-from cti_bridge.record.results import counts_of, problems_of, seconds_until, with_what_is_left
+from cti_bridge.record.reader import RecordRead
+from cti_bridge.record.results import as_problem, counts_of, problems_of, seconds_until, with_what_is_left
 
 log = structlog.get_logger(__name__)
 
 LONGEST_CALL: Final = timedelta(hours=24)
 """How far back the store is searched for calls that were going on when the window began."""
-MARGIN: Final = timedelta(minutes=10)
-"""The record is read so much wider than the window and the stored calls in it."""
+EDGE: Final = timedelta(minutes=10)
+"""The record is read so much wider than the window: a call at its edge may lie within it by one clock and not by the other."""
+ONE_MINUTE: Final = timedelta(minutes=1)
 MENDS_AT_ONCE: Final = 100
 GAP_MARGIN: Final = timedelta(seconds=5)
 """A gap's times are those of what came before and after it, not of the calls that it hid."""
@@ -60,31 +62,20 @@ FLUSH_SECONDS: Final = 10.0
 UNSETTLED_GAPS: Final = 200
 
 
-class Read(Protocol):
-    """What was read of a PBX's record. `newest`: the time of its last row, None where it has none."""
-
-    @property
-    def calls(self) -> Sequence[RecordedCall]: ...
-    @property
-    def sources(self) -> frozenset[RecordSource]: ...
-    @property
-    def problems(self) -> Sequence[Problem]: ...
-    @property
-    def newest(self) -> datetime | None: ...
-
-
 class Record(Protocol):
-    """One PBX's record."""
+    """One PBX's record (cti_bridge/record/reader.py)."""
 
-    async def calls(self, since: datetime, until: datetime) -> Read:
-        """The calls of this time. Raises RecordUnreadable."""
+    async def calls(self, since: datetime, until: datetime) -> RecordRead:
+        """The calls that lived in this time. Raises RecordUnreadable."""
 
 
 class Store(Protocol):
     """The store as an audit sees it (storage/audits.py). Every method may raise StorageError."""
 
     async def spans(self, pbx: str, since: datetime, until: datetime, *, began_after: datetime) -> Sequence[StoredSpan]: ...
-    async def page(self, pbx: str, since: datetime, until: datetime, *, after: StoredCall | None) -> Sequence[StoredCall]: ...
+    async def page(
+        self, pbx: str, since: datetime, until: datetime, *, began_after: datetime, after: StoredCall | None
+    ) -> Sequence[StoredCall]: ...
     async def by_call_ids(self, call_ids: Sequence[CallId]) -> Sequence[StoredCall]: ...
     async def mend(self, mends: Sequence[Mend]) -> None: ...
     async def keep(self, result: AuditResult) -> None: ...
@@ -134,7 +125,7 @@ class Auditor:
         """The newest result of each PBX."""
         return self._last
 
-    async def run(self, gap_changed: Callable[[Gap], None]) -> None:
+    async def run(self, gap_changed: Callable[[Gap], None] = lambda _: None) -> None:
         """Until cancelled: remembers the last results, and each night audits the last day.
 
         Gaps that `gap_closed` could not settle are tried once more then; `gap_changed` hears what came of it.
@@ -204,6 +195,10 @@ class Auditor:
         return result
 
     async def _audited(self, pbx: str, since: datetime, until: datetime, *, reason: AuditReason, repair: bool) -> AuditResult:
+        if pbx not in self._records:
+            raise RecordUnreadable(
+                f"no record of {pbx} is configured: set cel_csv (best), queue_log or cdr_csv, or their …_url, in [pbx.record]"
+            )
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
                 await self._settled()
@@ -229,34 +224,22 @@ class Auditor:
     async def _look(self, pbx: str, since: datetime, until: datetime, *, reason: AuditReason) -> _Seen:
         now = self._now()
         spans = await self._store.spans(pbx, since, until, began_after=since - LONGEST_CALL)
-        read_since = min([since, *(span.started_at for span in spans)]) - MARGIN
-        read_until = min(now, max([until, *(span.ended_at for span in spans if span.ended_at)]) + MARGIN)
-        read = await self._records[pbx].calls(read_since, read_until)
-        ahead = clock_ahead(read.calls, spans)
+        read, ahead = await self._read(pbx, since, until, spans)
         if read.newest is None and spans:
             raise RecordUnreadable(f"the record of {pbx} holds no row, the store {len(spans)} calls: is it still being written?")
-        newest = read.newest + timedelta(seconds=ahead) if read.newest else None
-        recorded = [by_our_clock(call, ahead) for call in read.calls]
+        shift = timedelta(seconds=ahead)
         window = Window(
             since=since,
             until=until,
-            read_since=read_since,
-            oldest=min((call.started_at for call in recorded), default=None),
-            newest=newest,
+            oldest=read.oldest + shift if read.oldest else None,
+            newest=read.newest + shift if read.newest else None,
             now=now,
         )
-        comparison = Comparison(recorded, window, sources=read.sources)
-        last: StoredCall | None = None
-        while page := await self._store.page(pbx, read_since, read_until, after=last):
-            for stored in page:
-                comparison.feed(stored)
-            last = page[-1]
-            await asyncio.sleep(0)
-        for stored in await self._store.by_call_ids(comparison.missing()):
-            comparison.feed(stored)
+        comparison = Comparison([by_our_clock(call, ahead) for call in read.calls], window, sources=read.sources)
+        await self._compare(comparison, pbx, window, ahead)
         differences = comparison.differences()
         findings = tuple(finding for difference in differences for finding in difference.findings)
-        problems = (*read.problems, *problems_of(pbx, comparison, window, ahead))
+        problems = (*problems_of(pbx, comparison, window, ahead), *map(as_problem, read.problems))
         result = AuditResult(
             pbx=pbx,
             reason=reason,
@@ -264,7 +247,7 @@ class Auditor:
             since=since,
             until=until,
             sources=read.sources,
-            newest=newest,
+            newest=window.newest,
             calls=comparison.calls,
             stored=comparison.stored,
             going_on=comparison.going_on,
@@ -273,8 +256,37 @@ class Auditor:
             clock_ahead_seconds=ahead,
             findings=findings[:MAX_FINDINGS],
             problems=problems[:MAX_PROBLEMS],
+            problem_count=len(problems) - len(read.problems) + read.problem_count,
         )
         return _Seen(window=window, differences=differences, result=result)
+
+    async def _read(self, pbx: str, since: datetime, until: datetime, spans: Sequence[StoredSpan]) -> tuple[RecordRead, float]:
+        """The record of this time by the service's clock, and by how much that is ahead of the PBX's."""
+        last = self._last.get(pbx)
+        ahead = last.clock_ahead_seconds if last else 0.0
+        read = await self._records[pbx].calls(*_by_pbx_clock(since, until, ahead))
+        found = clock_ahead(read.calls, spans)
+        if found is None:
+            return read, ahead
+        if abs(found - ahead) > EDGE.total_seconds():
+            read = await self._records[pbx].calls(*_by_pbx_clock(since, until, found))
+        return read, found
+
+    async def _compare(self, comparison: Comparison, pbx: str, window: Window, ahead: float) -> None:
+        """Feeds every stored call of the window, and those of recorded calls and of ghosts that lie elsewhere in time."""
+        last: StoredCall | None = None
+        while page := await self._store.page(
+            pbx, window.since, window.until, began_after=window.since - LONGEST_CALL, after=last
+        ):
+            for stored in page:
+                comparison.feed(stored)
+            last = page[-1]
+            await asyncio.sleep(0)
+        for stored in await self._store.by_call_ids(comparison.missing()):
+            comparison.feed(stored)
+        for at in comparison.elsewhere():
+            read = await self._records[pbx].calls(at, at + ONE_MINUTE)
+            comparison.learn(by_our_clock(call, ahead) for call in read.calls)
 
     async def _repair(self, seen: _Seen) -> Counter[str]:
         """Mends what differs; a ghost goes only where the record proves that there was no such call."""
@@ -333,16 +345,23 @@ class Auditor:
             return
         self.counters.update({kind.value: count for kind, count in result.counts.items()})
         self.counters.update(added=result.added, corrected=result.corrected, merged=result.merged, removed=result.removed)
-        (log.info if result.is_clean else log.error)(
-            "audit.done",
-            pbx=result.pbx,
-            reason=result.reason.value,
-            calls=result.calls,
-            **{kind.value: count for kind, count in result.counts.items()},
-            added=result.added,
-            corrected=result.corrected,
-            merged=result.merged,
-            removed=result.removed,
-            left=result.left,
-            problems=len(result.problems),
-        )
+        told = {kind.value: count for kind, count in result.counts.items()} | {
+            "pbx": result.pbx,
+            "reason": result.reason.value,
+            "calls": result.calls,
+            "added": result.added,
+            "corrected": result.corrected,
+            "merged": result.merged,
+            "removed": result.removed,
+            "left": result.left,
+            "problems": result.problem_count,
+        }
+        if result.is_clean:
+            log.info("audit.done", **told)
+        else:
+            log.error("audit.found", **told)
+
+
+def _by_pbx_clock(since: datetime, until: datetime, ahead_seconds: float) -> tuple[datetime, datetime]:
+    ahead = timedelta(seconds=ahead_seconds)
+    return since - ahead - EDGE, until - ahead + EDGE

@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Any, Final
 
 from cti_bridge.domain.audit import StoredCall
-from cti_bridge.domain.call import iso_utc
+from cti_bridge.domain.call import OfferResult, Party, iso_utc
 from cti_bridge.domain.phone_number import masked
 from cti_bridge.domain.recorded_call import Finding, FindingKind, RecordedCall
 
@@ -156,15 +156,32 @@ def _answered_at(_: StoredCall, document: Mapping[str, Any], recorded: RecordedC
 
 
 def _ended_at(stored: StoredCall, document: Mapping[str, Any], recorded: RecordedCall) -> _Differs | None:
-    if recorded.ended_at is None:
+    if recorded.ended_at is None or _left_unheard(stored, recorded):
         return None
     return _same_time([stored.ended_at, read_time(document.get("ended_at"))], recorded.ended_at, document, recorded)
 
 
-def _wait_s(_: StoredCall, document: Mapping[str, Any], recorded: RecordedCall) -> _Differs | None:
+def _left_unheard(stored: StoredCall, recorded: RecordedCall) -> bool:
+    """The caller hung up while the agent who had answered still heard the queue's announcement.
+
+    Asterisk 22 plays it to the end before it takes notice: the record's end is then seconds too late, AMI alone tells the true one
+    (tests/traces/q_agent_announcement_abandon).
+    """
+    gave_up = (
+        recorded.answered_by == () and recorded.hung_up_by is Party.CUSTOMER and _is_before(stored.ended_at, recorded.ended_at)
+    )
+    return gave_up and any(offer.result is OfferResult.ANSWERED for offer in stored.offers)
+
+
+def _is_before(at: datetime | None, other: datetime | None) -> bool:
+    return at is not None and other is not None and at <= other
+
+
+def _wait_s(stored: StoredCall, document: Mapping[str, Any], recorded: RecordedCall) -> _Differs | None:
     """From the call's arrival to the first answer, or to the end."""
     over = recorded.answered_at or recorded.ended_at
-    if over is None or (recorded.answered_at is None and recorded.answered_by != ()):
+    nobody_knows = recorded.answered_at is None and recorded.answered_by != ()
+    if over is None or nobody_knows or _left_unheard(stored, recorded):
         return None
     return _same_duration(document.get("wait_s"), (over - recorded.started_at).total_seconds(), document, recorded)
 

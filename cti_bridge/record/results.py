@@ -10,6 +10,7 @@ from cti_bridge.domain.audit import MAX_FINDINGS
 from cti_bridge.domain.errors import Problem
 from cti_bridge.domain.recorded_call import Finding, FindingKind
 from cti_bridge.record.audit import Comparison, Difference, Window
+from cti_bridge.record.rows import RecordProblem
 
 CLOCK_PROBLEM_SECONDS: Final = 2.0
 
@@ -36,6 +37,11 @@ def with_what_is_left(findings: Sequence[Finding], left: Sequence[Finding]) -> t
     before = {(finding.kind, finding.call_id, finding.field) for finding in findings}
     new = [finding for finding in left if (finding.kind, finding.call_id, finding.field) not in before]
     return (*told, *new)[:MAX_FINDINGS]
+
+
+def as_problem(problem: RecordProblem) -> Problem:
+    place = problem.file if problem.line is None else f"{problem.file}:{problem.line}"
+    return Problem(where=place, what=problem.what)
 
 
 def problems_of(pbx: str, comparison: Comparison, window: Window, ahead: float) -> Sequence[Problem]:

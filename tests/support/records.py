@@ -1,6 +1,5 @@
 """A PBX's record in memory, and recorded calls to fill it: told by hand, not derived from what the store holds."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,8 +18,10 @@ from cti_bridge.domain.call import (
     Transfer,
     TransferType,
 )
-from cti_bridge.domain.errors import CtiError, Problem
+from cti_bridge.domain.errors import CtiError
 from cti_bridge.domain.recorded_call import RecordedCall, RecordedTransfer, RecordSource
+from cti_bridge.record.reader import RecordRead
+from cti_bridge.record.rows import RecordProblem
 
 DAY = datetime(2026, 11, 22, 8, 0, 0, tzinfo=UTC)
 """When the calls of these tests began; call n began n minutes later."""
@@ -150,32 +151,31 @@ def _offer(agent: str, rang_at: datetime, ended_at: datetime, result: OfferResul
     return Offer(agent=Extension(agent), queue="support", rang_at=rang_at, ended_at=ended_at, result=result)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FakeRead:
-    calls: Sequence[RecordedCall]
-    sources: frozenset[RecordSource]
-    problems: Sequence[Problem]
-    newest: datetime | None
-
-
 @dataclass
 class FakeRecord:
     """Gives the calls with a part in the time asked for, as a reader of files does. `fails` is raised once per reading."""
 
     told: list[RecordedCall]
     sources: frozenset[RecordSource] = frozenset({RecordSource.CEL, RecordSource.QUEUE_LOG})
-    problems: Sequence[Problem] = ()
+    problems: tuple[RecordProblem, ...] = ()
+    oldest: datetime | None = None
     newest: datetime | None = None
     fails: list[CtiError] = field(default_factory=list)
     read: list[tuple[datetime, datetime]] = field(default_factory=list)
 
-    async def calls(self, since: datetime, until: datetime) -> FakeRead:
+    async def calls(self, since: datetime, until: datetime) -> RecordRead:
         self.read.append((since, until))
         if self.fails:
             raise self.fails.pop(0)
-        calls = [one for one in self.told if one.started_at < until and (one.ended_at is None or one.ended_at >= since)]
         ends = [one.ended_at or one.started_at for one in self.told]
-        return FakeRead(calls=calls, sources=self.sources, problems=self.problems, newest=self.newest or max(ends, default=None))
+        return RecordRead(
+            calls=tuple(one for one in self.told if one.started_at < until and (one.ended_at is None or one.ended_at >= since)),
+            sources=self.sources,
+            problems=self.problems,
+            problem_count=len(self.problems),
+            oldest=self.oldest or min((one.started_at for one in self.told), default=None),
+            newest=self.newest or max(ends, default=None),
+        )
 
 
 def without(recorded: RecordedCall, *fields: str) -> RecordedCall:

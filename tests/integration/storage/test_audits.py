@@ -1,61 +1,46 @@
-"""The audit on a real store: it finds every planted defect, by kind and field, nothing else, and mends all of them."""
+"""What the audit's mends keep and bring, and when a gap is settled; on a real store."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import func, select
 
-from cti_bridge.domain.audit import AuditReason, AuditResult
-from cti_bridge.domain.call import Call
-from cti_bridge.domain.recorded_call import FindingKind, RecordSource
-from cti_bridge.record.auditor import Auditor
+from cti_bridge.domain.audit import AuditReason, AuditResult, audit_document
+from cti_bridge.domain.call import Call, Outcome, call_document
+from cti_bridge.domain.errors import RecordUnreadable
+from cti_bridge.domain.gap import Gap, GapCause, GapId
+from cti_bridge.domain.listing import InteractionFilter
+from cti_bridge.domain.recorded_call import FindingKind
+from cti_bridge.record.audit import by_our_clock
 from storage.accounts import Accounts
-from storage.audits import Audits
+from storage.audits import KEPT_RUNS, Audits
 from storage.database import Database
-from storage.recorder import insert_call, replace_legs, row_of
-from storage.schema import interaction_legs, interactions
-from tests.support.records import DAY, FakeRecord, Told, an_abandoned_call, an_answered_call, began, id_of
-
-CALLS = 44
-END = DAY + timedelta(minutes=CALLS + 1)
-NOW = END + timedelta(minutes=5)
-
-
-def the_calls() -> list[Told]:
-    """Every fourth was abandoned."""
-    return [an_abandoned_call(number) if number % 4 == 3 else an_answered_call(number) for number in range(CALLS)]
-
-
-async def store_calls(database: Database, calls: Sequence[Call]) -> None:
-    statement = insert_call(database)
-
-    def do(connection: Connection) -> None:
-        connection.execute(statement, [row_of(call, None, source=RecordSource.AMI) for call in calls])
-        replace_legs(connection, {call.call_id: call for call in calls}, source=RecordSource.AMI)
-
-    await database.commit(do)
-
-
-async def no_wait() -> None:
-    pass
-
-
-def auditor_of(database: Database, record: FakeRecord, now: Callable[[], Any] = lambda: NOW) -> Auditor:
-    return Auditor(
-        {"main": record},
-        Audits(database),
-        Accounts(database, region="GB"),
-        now=now,
-        settled=no_wait,
-        nightly_at="03:30",
-    )
-
-
-async def audited(database: Database, record: FakeRecord, *, repair: bool = False) -> AuditResult:
-    return await auditor_of(database, record).audit("main", DAY, END, reason=AuditReason.COMMAND, repair=repair)
+from storage.interactions import Interactions
+from storage.recorder import Recorder
+from storage.schema import audit_runs, interaction_legs, interactions
+from tests.support.audited import (
+    CALLS,
+    DEFECTS,
+    NOW,
+    audited,
+    auditor_of,
+    both,
+    defect,
+    everything,
+    found,
+    in_columns,
+    in_document,
+    moved,
+    planted,
+    store_calls,
+    the_calls,
+    wrong,
+)
+from tests.support.records import DAY, FakeRecord, an_answered_call, began, id_of
+from tests.support.store import an_account
 
 
 @pytest.fixture
@@ -66,230 +51,292 @@ async def record(database: Database) -> FakeRecord:
     return FakeRecord([one.recorded for one in told], newest=NOW)
 
 
-# --- the defects: each as a hand would make it, with SQL
+async def written(database: Database, number: int, **changes: Any) -> None:
+    await Interactions(database).change((await stored(database, number)).interaction_id, changes=changes)
 
 
-def found(result: AuditResult) -> set[tuple[str, str, str | None]]:
-    return {(finding.kind.value, finding.call_id, finding.field) for finding in result.findings}
+async def stored(database: Database, number: int, suffix: str = "") -> Any:
+    rows = await database.fetch(select(interactions).where(interactions.c.call_id == f"{id_of(number)}{suffix}"))
+    return rows[0] if rows else None
 
 
-Plant = Callable[[Connection, int], None]
+async def test_a_lost_call_is_added_with_its_source_and_its_customer(database: Database, record: FakeRecord):
+    zoe = await an_account(Accounts(database, region="GB"))
+    await planted(database, (DEFECTS[0], 1))
+
+    await audited(database, record, repair=True)
+
+    row = await stored(database, 1)
+    assert (row.source, row.account_id, row.agent, row.queue, row.outcome) == (
+        "cel",
+        zoe.account_id,
+        "1004",
+        "support",
+        "answered",
+    )
+    assert (row.started_at, row.ended_at) == (record.told[1].started_at, record.told[1].ended_at)
+    assert row.call["estimated"] is False
+    assert row.call["transfers"] == [{"type": "blind", "from": "1002", "to": "1004"}]
+    by_agent = await Interactions(database).list(
+        InteractionFilter(agent="1002", since=began(1), until=began(2)), cursor=None, limit=9
+    )
+    assert [one.call_id for one in by_agent.items] == [id_of(1)]
 
 
-def in_document(**changes: Any) -> Plant:
-    """The fields changed in the call's document alone."""
+async def test_two_customers_with_the_number_are_no_clear_match(database: Database, record: FakeRecord):
+    accounts = Accounts(database, region="GB")
+    await an_account(accounts)
+    await an_account(accounts, "Yan")
+    await planted(database, (DEFECTS[0], 1))
 
-    def plant(connection: Connection, number: int) -> None:
-        of_call = interactions.c.call_id == id_of(number)
-        document = connection.execute(select(interactions.c.call).where(of_call)).scalar_one()
-        told = {name: change(document) if callable(change) else change for name, change in changes.items()}
-        connection.execute(update(interactions).where(of_call).values(call={**document, **told}))
+    await audited(database, record, repair=True)
 
-    return plant
-
-
-def in_columns(**changes: Any) -> Plant:
-    def plant(connection: Connection, number: int) -> None:
-        connection.execute(update(interactions).where(interactions.c.call_id == id_of(number)).values(**changes))
-
-    return plant
+    assert (await stored(database, 1)).account_id is None
 
 
-def both(*plants: Plant) -> Plant:
-    def plant(connection: Connection, number: int) -> None:
-        for one in plants:
-            one(connection, number)
+async def test_a_corrected_call_keeps_what_the_service_alone_saw(database: Database, record: FakeRecord):
+    await planted(database, (wrong("hung up", in_document(hung_up_by="customer"), "hung_up_by"), 2))
 
-    return plant
+    await audited(database, record, repair=True)
 
-
-def deleted(connection: Connection, number: int) -> None:
-    connection.execute(delete(interactions).where(interactions.c.call_id == id_of(number)))
-
-
-def renamed(connection: Connection, number: int) -> None:
-    connection.execute(update(interactions).where(interactions.c.call_id == id_of(number)).values(call_id="main:1790000000.9"))
-
-
-def doubled(connection: Connection, number: int) -> None:
-    """Another row, named after an agent's channel of the same call."""
-    row = dict(connection.execute(select(interactions).where(interactions.c.call_id == id_of(number))).one()._mapping)
-    row |= {"interaction_id": f"double {number}", "call_id": f"{id_of(number)}1"}
-    connection.execute(interactions.insert().values(row))
+    row = await stored(database, 2)
+    assert row.source == "cel"
+    assert row.call == call_document(the_calls()[2].stored)
+    assert await legs(database, 2) == [
+        ("offer", "1001", "no_answer"),
+        ("offer", "1002", "answered"),
+        ("offer", "1004", "answered"),
+        ("talk", "1002", None),
+        ("talk", "1004", None),
+    ]
 
 
-def ghost(connection: Connection, number: int) -> None:
-    row = dict(connection.execute(select(interactions).where(interactions.c.call_id == id_of(number))).one()._mapping)
-    row |= {"interaction_id": f"ghost {number}", "call_id": f"main:{1700000000 + number}.1"}
-    connection.execute(interactions.insert().values(row))
+async def legs(database: Database, number: int) -> list[tuple[Any, ...]]:
+    of_call = interaction_legs.c.interaction_id == (await stored(database, number)).interaction_id
+    columns = (interaction_legs.c.kind, interaction_legs.c.party, interaction_legs.c.result)
+    return [tuple(row) for row in await database.fetch(select(*columns).where(of_call).order_by(interaction_legs.c.position))]
 
 
-def moved(seconds: float, *names: str) -> Plant:
-    """The times of this name, in column and document, by so many seconds."""
+async def test_what_agents_wrote_outlives_every_mend(database: Database, record: FakeRecord):
+    zoe = (await an_account(Accounts(database, region="GB"), phone="+33123456789")).account_id
+    for number in (1, 2, 5):
+        await written(database, number, disposition="sold", note="paid", account_id=zoe)
+    await planted(
+        database, (defect("number, one digit"), 1), (defect("never closed"), 2), (defect("wrap-up without the call"), 5)
+    )
 
-    def plant(connection: Connection, number: int) -> None:
-        of_call = interactions.c.call_id == id_of(number)
-        row = connection.execute(select(interactions).where(of_call)).one()
-        document = dict(row.call)
-        for name in names:
-            at = began(0).fromisoformat(document[name]) + timedelta(seconds=seconds)
-            document[name] = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            if name in {"started_at", "ended_at"}:
-                connection.execute(update(interactions).where(of_call).values({name: at}))
-        connection.execute(update(interactions).where(of_call).values(call=document))
+    result = await audited(database, record, repair=True)
 
-    return plant
-
-
-def legs_of(agent: str, other: str | None) -> Plant:
-    """The talk of one agent given to another, or taken away."""
-
-    def plant(connection: Connection, number: int) -> None:
-        rows = select(interactions.c.interaction_id).where(interactions.c.call_id == id_of(number)).scalar_subquery()
-        of_agent = (
-            interaction_legs.c.interaction_id == rows,
-            interaction_legs.c.party == agent,
-            interaction_legs.c.kind == "talk",
-        )
-        if other is None:
-            connection.execute(delete(interaction_legs).where(*of_agent))
-        else:
-            connection.execute(update(interaction_legs).where(*of_agent).values(party=other))
-
-    return plant
+    assert result.corrected == 3
+    for number in (1, 2, 5):
+        row = await stored(database, number)
+        assert (row.disposition, row.note, row.account_id, row.account_set_by_agent) == ("sold", "paid", zoe, True)
 
 
-@dataclass(frozen=True)
-class Defect:
-    name: str
-    plant: Plant
-    kind: FindingKind
-    fields: tuple[str | None, ...] = (None,)
-    unanswered: bool = False
+async def test_a_customer_found_by_a_wrong_number_goes_with_it(database: Database, record: FakeRecord):
+    accounts = Accounts(database, region="GB")
+    zoe = (await an_account(accounts)).account_id
+    wrong_one = (await an_account(accounts, "Yan", "+442079460019")).account_id
+    await planted(
+        database,
+        (
+            wrong(
+                "number", both(in_document(customer_number="+442079460019"), in_columns(account_id=wrong_one)), "customer_number"
+            ),
+            1,
+        ),
+    )
+
+    await audited(database, record, repair=True)
+
+    assert (await stored(database, 1)).account_id == zoe
 
 
-def wrong(name: str, plant: Plant, *fields: str, unanswered: bool = False) -> Defect:
-    return Defect(name, plant, FindingKind.WRONG, fields, unanswered)
+async def test_wrap_ups_of_both_rows_of_a_doubled_call_are_kept(database: Database, record: FakeRecord):
+    zoe = (await an_account(Accounts(database, region="GB"), phone="+33123456789")).account_id
+    await planted(database, (defect("doubled under an agent's channel"), 1))
+    double = await stored(database, 1, "1")
+    await Interactions(database).change(
+        double.interaction_id, changes={"disposition": "sold", "note": "second", "account_id": zoe}
+    )
+    await written(database, 1, disposition="asked", note="first")
+
+    result = await audited(database, record, repair=True)
+
+    row = await stored(database, 1)
+    assert (result.merged, result.left) == (1, 0)
+    assert await stored(database, 1, "1") is None
+    assert (row.disposition, row.note, row.account_id) == ("asked", "first\nsecond\nsold", zoe)
 
 
-TRANSFER = {"type": "attended", "from": "1002", "to": "1004"}
-DEFECTS = (
-    Defect("row deleted", deleted, FindingKind.LOST),
-    Defect("abandoned call deleted", deleted, FindingKind.LOST, unanswered=True),
-    Defect("doubled under an agent's channel", doubled, FindingKind.DOUBLED),
-    Defect("ghost", ghost, FindingKind.GHOST),
-    Defect("never closed", in_columns(ended_at=None, outcome="in_progress"), FindingKind.STUCK),
-    Defect("open, with an outcome", in_columns(ended_at=None), FindingKind.STUCK),
-    Defect("wrap-up without the call", in_columns(ended_at=None, outcome="in_progress", call=None), FindingKind.STUCK),
-    wrong("direction", both(in_document(direction="outbound"), in_columns(direction="outbound")), "direction"),
-    wrong("direction, column alone", in_columns(direction="internal"), "direction"),
-    wrong("number, one digit", in_document(customer_number="+442079460019"), "customer_number"),
-    wrong("number missing", in_document(customer_number=None), "customer_number"),
-    wrong("did", in_document(did="8002"), "did"),
-    wrong("visits swapped", both(in_document(queues=["sales", "support"], queue="sales"), in_columns(queue="sales")), "queues"),
-    wrong("queue missing", in_document(queues=["support"]), "queues"),
-    wrong("queue, column alone", in_columns(queue="billing"), "queues"),
-    wrong("offer missing", in_document(offered_to=["1002", "1004"]), "offered_to"),
-    wrong("offer too many", in_document(offered_to=["1001", "1002", "1004", "1005"]), "offered_to"),
-    wrong("offers swapped", in_document(offered_to=["1002", "1001", "1004"]), "offered_to"),
-    wrong("two agents swapped", both(in_document(answered_by=["1004", "1002"]), in_columns(agent="1002")), "answered_by"),
-    wrong("another agent", both(in_document(answered_by=["1002", "1003"]), in_columns(agent="1003")), "answered_by"),
-    wrong("agent, column alone", in_columns(agent="1001"), "answered_by"),
-    wrong("talk given to another", legs_of("1004", "1003"), "answered_by"),
-    wrong("talk taken away", legs_of("1004", None), "answered_by"),
-    wrong("never talked", both(in_document(answered_by=["1001"]), in_columns(agent="1001")), "answered_by", unanswered=True),
-    wrong("transfer missing", in_document(transfers=[]), "transfers"),
-    wrong("transfer too many", in_document(transfers=[TRANSFER, TRANSFER]), "transfers"),
-    wrong("transfer to another", in_document(transfers=[{**TRANSFER, "to": "queue:sales"}]), "transfers"),
-    wrong("transfer by another", in_document(transfers=[{**TRANSFER, "from": "1001"}]), "transfers"),
-    wrong("outcome", both(in_document(outcome="abandoned"), in_columns(outcome="abandoned")), "outcome"),
-    wrong("outcome, column alone", in_columns(outcome="lost"), "outcome"),
-    wrong("hung up by the customer", in_document(hung_up_by="customer"), "hung_up_by"),
-    wrong("hung up by nobody", in_document(hung_up_by=None), "hung_up_by"),
-    wrong("began 2 s late", moved(2, "started_at"), "started_at"),
-    wrong("answered 2 s early", moved(-2, "answered_at"), "answered_at"),
-    wrong("ended 2 s late", moved(2, "ended_at"), "ended_at"),
-    wrong("answered, but was not", in_document(answered_at=began(1).isoformat()), "answered_at", unanswered=True),
-    wrong("talk 2 s too long", in_document(talk_s=31.1), "talk_s"),
-    wrong("wait 2 s too short", in_document(wait_s=6.9), "wait_s"),
-)  # fmt: skip
+async def test_a_ghost_that_an_agent_wrote_on_stays_and_is_marked(database: Database, record: FakeRecord):
+    await planted(database, (defect("ghost"), 1), (defect("ghost"), 2))
+    row = (await database.fetch(select(interactions).where(interactions.c.interaction_id == "ghost 2")))[0]
+    await Interactions(database).change(row.interaction_id, changes={"note": "she called twice"})
 
-
-def places() -> list[tuple[Defect, int]]:
-    """A call of its own for each defect."""
-    abandoned = iter([number for number in range(CALLS) if number % 4 == 3])
-    answered = iter([*(number for number in range(CALLS) if number % 4 != 3)])
-    spare = [number for number in range(CALLS) if number % 4 == 3][::-1]
-    out = []
-    for defect in DEFECTS:
-        if defect.unanswered:
-            out.append((defect, next(abandoned)))
-        else:
-            out.append((defect, next(answered, None) or spare.pop(0)))
-    return out
-
-
-def expected(defect: Defect, number: int) -> set[tuple[str, str, str | None]]:
-    match defect.kind:
-        case FindingKind.DOUBLED:
-            call_id = f"{id_of(number)}1"
-        case FindingKind.GHOST:
-            call_id = f"main:{1700000000 + number}.1"
-        case _:
-            call_id = id_of(number)
-    return {(defect.kind.value, call_id, name) for name in defect.fields}
-
-
-async def planted(database: Database, *defects: tuple[Defect, int]) -> None:
-    def do(connection: Connection) -> None:
-        for defect, number in defects:
-            defect.plant(connection, number)
-
-    await database.commit(do)
-
-
-async def test_nothing_is_found_in_a_sound_store(database: Database, record: FakeRecord):
-    result = await audited(database, record)
-
-    assert result.findings == ()
-    assert (result.calls, result.stored, result.going_on, result.left, result.error) == (CALLS, CALLS, 0, 0, None)
-    assert result.is_clean
-
-
-@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_a_planted_defect_is_found_and_mended(database: Database, record: FakeRecord, defect: Defect):
-    number = 7 if defect.unanswered else 9
-    await planted(database, (defect, number))
-
-    looked = await audited(database, record)
-    mended = await audited(database, record, repair=True)
+    result = await audited(database, record, repair=True)
     again = await audited(database, record)
 
-    assert found(looked) == expected(defect, number)
-    assert found(mended) == expected(defect, number)
-    assert all(finding.repaired for finding in mended.findings)
-    assert (mended.left, again.findings) == (0, ())
+    left = await database.fetch(select(interactions).where(interactions.c.interaction_id.like("ghost%")))
+    assert [(row.interaction_id, row.is_ghost, row.note) for row in left] == [("ghost 2", True, "she called twice")]
+    assert (result.removed, result.left) == (2, 0)
+    assert again.findings == ()
 
 
-async def test_all_defects_at_once_are_found_and_mended(database: Database, record: FakeRecord):
-    at_once = places()
-    await planted(database, *at_once)
+async def test_nothing_is_thrown_away_where_the_record_broke_off(database: Database, record: FakeRecord):
+    """Its disk is full, the module is unloaded: the calls of the store are then the only trace of themselves."""
+    record.told = record.told[:30]
+    record.newest = record.told[-1].ended_at
 
-    looked = await audited(database, record)
-    mended = await audited(database, record, repair=True)
+    result = await audited(database, record, repair=True)
+
+    assert result.counts[FindingKind.GHOST] == result.left == CALLS - 30
+    assert (result.removed, len(await database.fetch(select(interactions)))) == (0, CALLS)
+
+
+async def test_calls_older_than_the_record_are_not_judged(database: Database, record: FakeRecord):
+    record.told = record.told[10:]
+
+    result = await audited(database, record, repair=True)
+
+    assert result.findings == ()
+    (problem,) = result.problems
+    assert (
+        problem.what
+        == f"10 stored calls are older than the record, which begins at {record.told[0].started_at.isoformat(timespec='seconds')}"
+    )
+
+
+async def test_an_empty_record_beside_a_full_store_is_no_audit(database: Database, record: FakeRecord):
+    record.told, record.newest = [], None
+
+    result = await audited(database, record, repair=True)
+
+    assert result.error == f"the record of main holds no row, the store {CALLS} calls: is it still being written?"
+    assert not result.is_clean
+
+
+async def test_a_replay_does_not_bring_a_mended_mistake_back(database: Database, record: FakeRecord):
+    mistaken = the_calls()[1].stored._replace(outcome=Outcome.LOST, answered_by=(), talks=(), estimated=True)
+    await store_calls_again(database, mistaken)
+    await audited(database, record, repair=True)
     before = await everything(database)
-    again = await audited(database, record, repair=True)
 
-    assert len(at_once) >= 30
-    assert found(looked) == set().union(*(expected(defect, number) for defect, number in at_once))
-    assert sum(looked.counts.values()) == len(at_once)
-    assert looked.left == len(at_once)
-    assert (mended.left, again.findings) == (0, ())
+    await store_calls_again(database, mistaken)
+
+    assert (await audited(database, record)).findings == ()
     assert await everything(database) == before
 
 
-async def everything(database: Database) -> list[tuple[Any, ...]]:
-    rows = await database.fetch(select(interactions).order_by(interactions.c.call_id))
-    legs = await database.fetch(select(interaction_legs).order_by(interaction_legs.c.interaction_id, interaction_legs.c.position))
-    return [*map(tuple, rows), *map(tuple, legs)]
+async def store_calls_again(database: Database, call: Call) -> None:
+    recorder = Recorder(database)
+    running = asyncio.create_task(recorder.run())
+    await recorder.put(call, None)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+# --- clocks, windows, gaps
+
+
+async def test_clocks_that_differ_are_told_and_allowed_for(database: Database, record: FakeRecord):
+    record.told = [by_our_clock(call, -300.0) for call in record.told]
+    await planted(database, (defect("began 2 s late"), 1), (defect("row deleted"), 2))
+
+    result = await audited(database, record, repair=True)
+
+    assert found(result) == {("wrong", id_of(1), "started_at"), ("lost", id_of(2), None)}
+    assert result.clock_ahead_seconds == pytest.approx(300, abs=0.1)
+    assert [problem.what for problem in result.problems] == ["its clock is 300.0 s behind this machine's"]
+    assert (await stored(database, 2)).started_at == began(2)
+    assert result.left == 0
+
+
+async def test_estimates_are_put_right_without_a_complaint(database: Database, record: FakeRecord):
+    await planted(database, (wrong("", both(moved(6, "ended_at"), in_document(estimated=True, talk_s=35.0))), 1))
+
+    looked = await audited(database, record)
+    mended = await audited(database, record, repair=True)
+
+    assert looked.findings == mended.findings == ()
+    assert mended.corrected == 1
+    row = await stored(database, 1)
+    assert (row.ended_at, row.call["talk_s"], row.call["estimated"]) == (record.told[1].ended_at, 29.02, False)
+    assert (await audited(database, record, repair=True)).corrected == 0
+
+
+async def test_a_gap_is_filled_and_settled(database: Database, record: FakeRecord):
+    await planted(database, (defect("row deleted"), 20), (wrong("", in_document(hung_up_by=None, estimated=True)), 21))
+    await planted(database, (defect("row deleted"), 5))  # not of this gap
+    gap = Gap(gap_id=GapId("main:1"), pbx="main", cause=GapCause.LINK, since=began(20), until=began(21) + timedelta(seconds=30))
+
+    settled = await auditor_of(database, record).gap_closed(gap)
+
+    assert settled == replace(gap, added=1, corrected=1, settled_at=NOW)
+    assert await stored(database, 5) is None
+
+
+async def test_a_gap_with_a_call_that_still_goes_on_waits(database: Database, record: FakeRecord):
+    whole, live = record.told[20], replace(record.told[20], ended_at=None, hung_up_by=None, outcome=None, talk_s=None)
+    await planted(database, (defect("row deleted"), 20))
+    record.told[20] = live
+    auditor = auditor_of(database, record)
+    gap = Gap(gap_id=GapId("main:1"), pbx="main", cause=GapCause.LINK, since=began(20), until=began(20) + timedelta(seconds=5))
+
+    waiting = await auditor.gap_closed(gap)
+    record.told[20] = whole
+    settled = await auditor.gap_closed(waiting)
+
+    assert waiting == gap
+    assert settled == replace(gap, added=1, settled_at=NOW)
+
+
+async def test_a_gap_that_closed_this_moment_is_not_settled_yet(database: Database, record: FakeRecord):
+    gap = Gap(gap_id=GapId("main:1"), pbx="main", cause=GapCause.LINK, since=began(20), until=NOW - timedelta(seconds=2))
+
+    assert await auditor_of(database, record).gap_closed(gap) == gap
+    assert record.read == []
+
+
+async def test_a_gap_is_not_settled_where_the_record_cannot_be_read(database: Database, record: FakeRecord):
+    auditor = auditor_of(database, record)
+    gap = Gap(gap_id=GapId("main:1"), pbx="main", cause=GapCause.LINK, since=began(20), until=began(21))
+    record.fails = [RecordUnreadable("cel.csv: no such file")]
+
+    waiting = await auditor.gap_closed(gap)
+
+    assert waiting == gap
+    assert auditor.last()["main"].error == "cel.csv: no such file"
+    assert (await auditor.gap_closed(waiting)).settled_at == NOW
+
+
+async def test_results_are_there_after_a_restart(database: Database, record: FakeRecord):
+    await planted(database, (defect("row deleted"), 20))
+    first = await audited(database, record)
+    last = await audited(database, record, repair=True)
+
+    kept = await Audits(database).last()
+
+    assert first != last
+    assert {pbx: audit_document(result) for pbx, result in kept.items()} == {"main": audit_document(last)}
+
+
+async def test_only_the_newest_results_are_kept(database: Database):
+    audits = Audits(database)
+    for number in range(KEPT_RUNS + 3):
+        for pbx in ("main", "branch"):
+            at = DAY + timedelta(seconds=number)
+            await audits.keep(AuditResult(pbx=pbx, reason=AuditReason.GAP, at=at, since=DAY, until=at))
+
+    assert (await database.fetch(select(func.count()).select_from(audit_runs)))[0][0] == 2 * KEPT_RUNS
+    assert {result.at for result in (await audits.last()).values()} == {DAY + timedelta(seconds=KEPT_RUNS + 2)}
+
+
+async def test_calls_of_another_pbx_are_left_alone(database: Database, record: FakeRecord):
+    """`main` and `main2`, and the wildcard of SQL in `ma_n`: only `main:` is main's."""
+    for pbx in ("main2", "ma_n", "mai"):
+        await store_calls(database, [an_answered_call(1, pbx=pbx).stored])
+
+    result = await audited(database, record)
+
+    assert (result.findings, result.stored) == ((), CALLS)
