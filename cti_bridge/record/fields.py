@@ -164,13 +164,12 @@ def _ended_at(stored: StoredCall, document: Mapping[str, Any], recorded: Recorde
 def _left_unheard(stored: StoredCall, recorded: RecordedCall) -> bool:
     """The caller hung up while the agent who had answered still heard the queue's announcement.
 
-    Asterisk 22 plays it to the end before it takes notice: the record's end is then seconds too late, AMI alone tells the true one
-    (tests/traces/q_agent_announcement_abandon).
+    Asterisk 22 plays it to the end before it takes notice: the record's end is then seconds too late, and AMI alone tells the
+    true one (tests/traces/q_agent_announcement_abandon).
     """
-    gave_up = (
-        recorded.answered_by == () and recorded.hung_up_by is Party.CUSTOMER and _is_before(stored.ended_at, recorded.ended_at)
-    )
-    return gave_up and any(offer.result is OfferResult.ANSWERED for offer in stored.offers)
+    gave_up = recorded.answered_by == () and recorded.hung_up_by is Party.CUSTOMER
+    was_answered = any(offer.result is OfferResult.ANSWERED for offer in stored.offers)
+    return gave_up and was_answered and _is_before(stored.ended_at, recorded.ended_at)
 
 
 def _is_before(at: datetime | None, other: datetime | None) -> bool:
