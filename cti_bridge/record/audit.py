@@ -16,7 +16,7 @@ from statistics import median
 from typing import Final
 
 from cti_bridge.domain.audit import StoredCall, StoredSpan
-from cti_bridge.domain.call import CallId, Outcome
+from cti_bridge.domain.call import CallId, Direction, Outcome
 from cti_bridge.domain.recorded_call import Finding, FindingKind, RecordedCall, RecordSource
 from cti_bridge.record.fields import FIELDS, TOLERANCE_SECONDS, compare_fields, shown_time
 
@@ -285,6 +285,7 @@ def _would_be_told(stored: StoredCall, sources: frozenset[RecordSource]) -> bool
     """Whether a record of these sources tells of such a call at all."""
     if RecordSource.CEL in sources:
         return True
-    return (RecordSource.QUEUE_LOG in sources and stored.queue is not None) or (
-        RecordSource.CDR in sources and stored.agent is not None
-    )
+    is_answered = stored.outcome == Outcome.ANSWERED.value and stored.agent is not None
+    waited = stored.queue is not None and stored.direction == Direction.INBOUND.value
+    left_after_waiting = is_answered or stored.outcome == Outcome.ABANDONED.value  # a full or empty queue is never entered
+    return (RecordSource.QUEUE_LOG in sources and waited and left_after_waiting) or (RecordSource.CDR in sources and is_answered)

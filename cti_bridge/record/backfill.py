@@ -47,7 +47,7 @@ def added_call(recorded: RecordedCall) -> Call:
         customer_name=None,
         did=recorded.did,
         queues=recorded.queues or (),
-        offered_to=recorded.offered_to or answered_by,
+        offered_to=answered_by if recorded.offered_to is None else recorded.offered_to,
         rang_no_answer=(),
         answered_by=answered_by,
         outcome=outcome,

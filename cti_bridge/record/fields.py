@@ -1,7 +1,8 @@
 """One stored call against one recorded call, field by field. Pure, and no code of the tracker's.
 
 A field that the record does not tell (None) is not compared. Times that the store itself calls estimated are no finding while
-they are near the truth, but are put right all the same.
+they are near the truth, but are put right all the same. A record without CEL sees a part of a call only (what happened in a
+queue, the first pair of channels): what it has seen counts, that it has seen no more does not.
 """
 
 import re
@@ -13,9 +14,9 @@ from itertools import combinations
 from typing import Any, Final
 
 from cti_bridge.domain.audit import StoredCall
-from cti_bridge.domain.call import OfferResult, Party, iso_utc
+from cti_bridge.domain.call import Direction, OfferResult, Outcome, Party, iso_utc
 from cti_bridge.domain.phone_number import masked
-from cti_bridge.domain.recorded_call import Finding, FindingKind, RecordedCall
+from cti_bridge.domain.recorded_call import Finding, FindingKind, RecordedCall, RecordSource
 
 TOLERANCE_SECONDS: Final = 1.0
 ESTIMATED_TOLERANCE_SECONDS: Final = 10.0
@@ -70,7 +71,13 @@ def _direction(stored: StoredCall, document: Mapping[str, Any], recorded: Record
     return _same([stored.direction, document.get("direction")], recorded.direction and recorded.direction.value)
 
 
-def _customer_number(_: StoredCall, document: Mapping[str, Any], recorded: RecordedCall) -> _Differs | None:
+def _sees_a_part(recorded: RecordedCall) -> bool:
+    return RecordSource.CEL not in recorded.sources
+
+
+def _customer_number(stored: StoredCall, document: Mapping[str, Any], recorded: RecordedCall) -> _Differs | None:
+    if _sees_a_part(recorded) and stored.direction != Direction.INBOUND.value:
+        return None
     return _same([document.get("customer_number")], recorded.customer_number)
 
 
@@ -137,6 +144,8 @@ def _transfers(_: StoredCall, document: Mapping[str, Any], recorded: RecordedCal
 
 
 def _outcome(stored: StoredCall, document: Mapping[str, Any], recorded: RecordedCall) -> _Differs | None:
+    if _sees_a_part(recorded) and recorded.outcome is not Outcome.ANSWERED:
+        return None
     return _same([stored.outcome, document.get("outcome")], recorded.outcome and recorded.outcome.value)
 
 
@@ -152,13 +161,18 @@ def _answered_at(_: StoredCall, document: Mapping[str, Any], recorded: RecordedC
     answered = read_time(document.get("answered_at"))
     if recorded.answered_at is None:
         return _Differs(answered, None) if recorded.answered_by == () and answered is not None else None
+    if _sees_a_part(recorded) and _is_before(answered, recorded.answered_at):
+        return None
     return _same_time([answered], recorded.answered_at, document, recorded)
 
 
 def _ended_at(stored: StoredCall, document: Mapping[str, Any], recorded: RecordedCall) -> _Differs | None:
+    ended = [stored.ended_at, read_time(document.get("ended_at"))]
     if recorded.ended_at is None or _left_unheard(stored, recorded):
         return None
-    return _same_time([stored.ended_at, read_time(document.get("ended_at"))], recorded.ended_at, document, recorded)
+    if _sees_a_part(recorded) and all(_is_before(recorded.ended_at, one) for one in ended):
+        return None
+    return _same_time(ended, recorded.ended_at, document, recorded)
 
 
 def _left_unheard(stored: StoredCall, recorded: RecordedCall) -> bool:
@@ -167,7 +181,7 @@ def _left_unheard(stored: StoredCall, recorded: RecordedCall) -> bool:
     Asterisk 22 plays it to the end before it takes notice: the record's end is then seconds too late, and AMI alone tells the
     true one (tests/traces/q_agent_announcement_abandon).
     """
-    gave_up = recorded.answered_by == () and recorded.hung_up_by is Party.CUSTOMER
+    gave_up = not recorded.answered_by and recorded.hung_up_by in {Party.CUSTOMER, None}
     was_answered = any(offer.result is OfferResult.ANSWERED for offer in stored.offers)
     return gave_up and was_answered and _is_before(stored.ended_at, recorded.ended_at)
 
@@ -179,7 +193,7 @@ def _is_before(at: datetime | None, other: datetime | None) -> bool:
 def _wait_s(stored: StoredCall, document: Mapping[str, Any], recorded: RecordedCall) -> _Differs | None:
     """From the call's arrival to the first answer, or to the end."""
     over = recorded.answered_at or recorded.ended_at
-    nobody_knows = recorded.answered_at is None and recorded.answered_by != ()
+    nobody_knows = _sees_a_part(recorded) or (recorded.answered_at is None and recorded.answered_by != ())
     if over is None or nobody_knows or _left_unheard(stored, recorded):
         return None
     return _same_duration(document.get("wait_s"), (over - recorded.started_at).total_seconds(), document, recorded)

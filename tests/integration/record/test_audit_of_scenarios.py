@@ -1,4 +1,4 @@
-"""The audit over the recorded scenarios: what the tracker told of each, against what that same Asterisk wrote in CEL and queue_log."""
+"""The audit over the recorded scenarios: what the tracker told of each, against what that same Asterisk wrote down."""
 
 from datetime import timedelta
 
