@@ -62,4 +62,4 @@ def cdr_row(fields: Sequence[Any], columns: Mapping[str, int], zone: tzinfo | No
 
 
 def _seconds(text: str) -> float:
-    return float(text) if text.replace(".", "", 1).isdigit() else 0.0
+    return float(text) if text.replace(".", "", 1).isdecimal() else 0.0

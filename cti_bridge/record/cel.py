@@ -42,29 +42,30 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 def cel_row(fields: Sequence[Any], columns: Mapping[str, int], zone: tzinfo | None) -> CelRow:
     """
     Raises:
-        WrongColumns: too few columns, no event type or no time where they should be.
+        WrongColumns: too few columns; no event type, time or channel where they should be.
     """
     text = column_text(fields, columns, NEEDED)
-    kind = text("eventtype")
-    if kind.isdigit() and int(kind) < len(TYPES):
+    kind, channel, uniqueid = text("eventtype"), text("channame"), text("uniqueid")
+    if kind.isdecimal() and len(kind) < 3 and int(kind) < len(TYPES):
         kind = TYPES[int(kind)]
     at = unix_seconds(fields[columns["eventtime"]], zone)
     if at is None or not kind:
         raise WrongColumns("no event type or no time where they should be")
-    if "/" not in text("channame") or not text("uniqueid") or "/" in text("uniqueid"):
+    if "/" not in channel or not uniqueid or "/" in uniqueid:
         raise WrongColumns("no channel where it should be")
+    extra = text("extra")
     return CelRow(
-        type=kind if kind in _KNOWN else "USER_DEFINED",
-        at=at,
-        channel=text("channame"),
-        uniqueid=text("uniqueid"),
-        linkedid=text("linkedid"),
-        number=text("cid_num"),
-        exten=text("exten"),
-        context=text("context"),
-        application=text("appname"),
-        data=text("appdata"),
-        extra=_extra(text("extra")),
+        kind if kind in _KNOWN else "USER_DEFINED",
+        at,
+        channel,
+        uniqueid,
+        text("linkedid"),
+        text("cid_num"),
+        text("exten"),
+        text("context"),
+        text("appname"),
+        text("appdata"),
+        _extra(extra) if extra else _NOTHING,
     )
 
 

@@ -58,6 +58,10 @@ class CallStory:
     """The agent whom the customer was taken away from by a Redirect, until it is known whereto."""
 
     @property
+    def sides(self) -> tuple[Leg, Leg]:
+        return self.starter, self.customer
+
+    @property
     def open_talks(self) -> list[Talk]:
         return [talk for talk in self.talks if talk.ended is None]
 
@@ -74,6 +78,8 @@ class _Reader:
     def __init__(self, internal: re.Pattern[str]) -> None:
         self.legs = Legs(internal)
         self.calls: list[CallStory] = []
+        self._open: list[CallStory] = []
+        """Those that may still change: a phone that is never hung up ties a day's calls into one group."""
         self._owner: dict[Leg, CallStory] = {}
         self._consulting: set[Leg] = set()
         self._target: dict[Leg, Leg] = {}
@@ -102,8 +108,10 @@ class _Reader:
                 self._taken_away(leg)
             case _:
                 pass
-        for call in self.calls:
+        for call in self._open:
             self._listen(call, row.at)
+        if row.type == "CHAN_END":
+            self._open = [call for call in self._open if call.open_talks or any(one.ended is None for one in call.sides)]
 
     # --- whose leg it is
 
@@ -128,12 +136,13 @@ class _Reader:
     def _begin(self, leg: Leg, direction: Direction) -> CallStory:
         call = CallStory(direction=direction, starter=leg, customer=leg, legs=[leg])
         self.calls.append(call)
+        self._open.append(call)
         self._owner[leg] = call
         return call
 
     def _called_by_pbx(self, leg: Leg) -> None:
         """A leg nobody dialled: the recall of an agent whose transfer came to nothing, else click-to-call (Originate)."""
-        for call in self.calls:
+        for call in self._open:
             if call.handovers and call.handovers[-1].from_agent == leg.endpoint and not call.open_talks and call.customer.bridge:
                 self._offer(call, leg)
                 return
@@ -179,13 +188,13 @@ class _Reader:
             call.legs.append(leg)
 
     def _by_root(self, root: str) -> CallStory | None:
-        for call in self.calls:
+        for call in self._open:
             if root in {call.starter.uid, call.customer.uid, call.starter.linkedid, call.customer.linkedid}:
                 return call
         return None
 
     def _talks_to(self, agent: str) -> CallStory | None:
-        for call in self.calls:
+        for call in self._open:
             if call.real and call.open_talks:
                 if any(talk.leg.endpoint == agent for talk in call.open_talks) or call.customer.endpoint == agent:
                     return call
@@ -273,7 +282,7 @@ class _Reader:
 
     def _customer_call_of(self, agent: Leg, at: float) -> CallStory | None:
         """The call whose customer this leg talks to, or did until the transfer of this moment."""
-        for call in self.calls:
+        for call in self._open:
             talks = [talk for talk in call.talks if talk.ended is None or talk.ended > at - AT_ONCE_SECONDS]
             if call.real and talks and (call.customer is agent or any(talk.leg is agent for talk in talks)):
                 return call

@@ -23,9 +23,8 @@ def column_text(fields: Sequence[Any], columns: Mapping[str, int], needed: Seque
     Raises:
         WrongColumns: the record has another number of columns than the order says.
     """
-    expected = max(columns.values()) + 1
-    if len(fields) < expected or any(name not in columns for name in needed):
-        raise WrongColumns(f"{len(fields)} columns, {expected} expected")
+    if len(fields) < len(columns) or any([name not in columns for name in needed]):
+        raise WrongColumns(f"{len(fields)} columns, {len(columns)} expected")
 
     def text(name: str) -> str:
         position = columns.get(name)

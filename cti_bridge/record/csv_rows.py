@@ -49,7 +49,8 @@ def _fields_of(line: Line) -> list[str] | None:
 
 def _fields(parts: list[Line]) -> list[str] | None:
     """The fields; [] for an empty line, None for what is no record."""
-    text = b"\r\n".join(part.data for part in parts).decode("utf-8", errors="replace")
+    data = parts[0].data if len(parts) == 1 else b"\r\n".join(part.data for part in parts)
+    text = data.decode("utf-8", errors="replace")
     try:
         rows = list(csv.reader([text], strict=True))
     except csv.Error:

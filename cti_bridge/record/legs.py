@@ -5,7 +5,6 @@ of transfers; Linkedid is used only for who dialled a leg. Pure; Asterisk 22.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -82,15 +81,10 @@ class Legs:
     def __init__(self, internal: re.Pattern[str]) -> None:
         self._internal = internal
         self.all: dict[str, Leg] = {}
+        self._live: dict[str, Leg] = {}
         self.by_name: dict[str, Leg] = {}
         self._bridges: dict[str, list[Leg]] = {}
         self._parking: set[str] = set()
-
-    def __iter__(self) -> Iterator[Leg]:
-        return iter(self.all.values())
-
-    def live(self) -> Iterator[Leg]:
-        return (leg for leg in self.all.values() if leg.ended is None)
 
     def feed(self, row: CelRow) -> Leg | None:
         """Takes one row; returns its leg, None where the leg's beginning is not in the record."""
@@ -118,6 +112,7 @@ class Legs:
             case "CHAN_END":
                 self._leave(leg)
                 leg.ended = leg.ended or row.at
+                self._live.pop(leg.uid, None)
             case _:
                 pass
         return leg
@@ -138,7 +133,8 @@ class Legs:
         """Whose Dial() or Queue() began this leg: one that shares its first Linkedid, and names it where one does."""
         if leg.kind is Kind.LOCAL and leg.is_second_half:
             return leg.twin
-        others = [other for other in self.live() if other is not leg and leg.root in {other.linkedid, other.root}]
+        alive = (other for other in self._live.values() if other.ended is None and other is not leg)
+        others = [other for other in alive if leg.root in {other.linkedid, other.root}]
         busy = [other for other in others if other.application in _DIALLING]
         named = [other for other in busy if other.application != "Queue" and _names(other.data, leg)]
         waiting = [other for other in busy if not other.bridge]
@@ -162,7 +158,7 @@ class Legs:
             linkedid=row.linkedid or row.uniqueid,
             dialled=row.uniqueid != row.linkedid or called_by_pbx or kind is Kind.LOCAL,
         )
-        self.all[leg.uid] = self.by_name[leg.name] = leg
+        self.all[leg.uid] = self._live[leg.uid] = self.by_name[leg.name] = leg
         if kind is Kind.LOCAL:
             leg.twin = self.by_name.get(leg.name[:-1] + ("1" if leg.is_second_half else "2"))
             if leg.twin is not None:

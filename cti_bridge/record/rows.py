@@ -91,7 +91,7 @@ def unix_seconds(value: object, zone: tzinfo | None) -> float | None:
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=zone)).timestamp()
     text = str(value).strip()
-    if text[:1].isdigit() and text.replace(".", "", 1).isdigit():
+    if text.replace(".", "", 1).isdecimal():
         seconds = float(text)
         return seconds if 0 < seconds < 1e11 else None
     try:
@@ -105,7 +105,15 @@ def moment(at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC)
 
 
+def birth_of(uniqueid: str) -> tuple[int, int] | None:
+    """The Unix second and the number of a Uniqueid (`[system-]seconds.number`); None for an id that was assigned."""
+    seconds, _, number = uniqueid.rpartition("-")[2].partition(".")
+    if not (seconds.isdecimal() and number.isdecimal() and len(seconds) < 12 and len(number) < 12):
+        return None
+    return int(seconds), int(number)
+
+
 def started(uniqueid: str) -> float | None:
-    """When the channel of a Uniqueid (`[system-]seconds.number`) began, to the second; None for an id that was assigned."""
-    seconds, point, number = uniqueid.rpartition("-")[2].partition(".")
-    return float(seconds) if point and seconds.isdigit() and number.isdigit() and len(seconds) < 12 else None
+    """When the channel of a Uniqueid began, to the second; None where the id does not tell."""
+    birth = birth_of(uniqueid)
+    return None if birth is None else float(birth[0])

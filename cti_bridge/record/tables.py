@@ -100,5 +100,5 @@ def _as_in(kind: object, newest: object, at: float, zone: tzinfo | None) -> Any:
         case Numeric():
             return at
         case _:
-            seconds = str(newest or "").replace(".", "", 1).isdigit()
+            seconds = str(newest or "").replace(".", "", 1).isdecimal()
             return f"{at:.6f}" if seconds else moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
