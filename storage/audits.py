@@ -27,8 +27,10 @@ from storage.database import Database
 from storage.recorder import SEEN, insert_call, replace_legs, row_of
 from storage.schema import audit_runs, interaction_legs, interactions, new_id
 
-PAGE = 500
-"""Calls read at a time: enough to be fast, few enough not to be felt by what else goes on."""
+PAGE = 50
+"""Calls read at a time: few enough that a phone that rings meanwhile does not wait."""
+SPANS = 500
+"""As many tell the difference of two clocks."""
 KEPT_RUNS = 200
 """Results kept for each PBX."""
 _CALLS: Final = (
@@ -57,10 +59,13 @@ class Audits:
         self._put = _put_statement(database)
 
     async def spans(self, pbx: str, since: datetime, until: datetime, *, began_after: datetime) -> Sequence[StoredSpan]:
-        """When the PBX's calls were that lived in the window and began after `began_after`."""
+        """When the PBX's calls were that lived in the window and began after `began_after`: the newest SPANS of them."""
         column = interactions.c
         rows = await self._database.fetch(
-            select(column.call_id, column.started_at, column.ended_at).where(_lived(pbx, since, until, began_after))
+            select(column.call_id, column.started_at, column.ended_at)
+            .where(_lived(pbx, since, until, began_after))
+            .order_by(column.started_at.desc())
+            .limit(SPANS)
         )
         return [StoredSpan(call_id=CallId(row.call_id), started_at=row.started_at, ended_at=row.ended_at) for row in rows]
 

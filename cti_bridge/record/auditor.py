@@ -226,7 +226,7 @@ class Auditor:
         spans = await self._store.spans(pbx, since, until, began_after=since - LONGEST_CALL)
         read, ahead = await self._read(pbx, since, until, spans)
         if read.newest is None and spans:
-            raise RecordUnreadable(f"the record of {pbx} holds no row, the store {len(spans)} calls: is it still being written?")
+            raise RecordUnreadable(f"the record of {pbx} holds no row, the store has calls: is it still being written?")
         shift = timedelta(seconds=ahead)
         window = Window(
             since=since,
@@ -235,9 +235,9 @@ class Auditor:
             newest=read.newest + shift if read.newest else None,
             now=now,
         )
-        comparison = Comparison([by_our_clock(call, ahead) for call in read.calls], window, sources=read.sources)
+        comparison = await asyncio.to_thread(_comparison, read, window, ahead)
         await self._compare(comparison, pbx, window, ahead)
-        differences = comparison.differences()
+        differences = await asyncio.to_thread(comparison.differences)
         findings = tuple(finding for difference in differences for finding in difference.findings)
         problems = (*problems_of(pbx, comparison, window, ahead), *map(as_problem, read.problems))
         result = AuditResult(
@@ -282,7 +282,7 @@ class Auditor:
                 comparison.feed(stored)
             last = page[-1]
             await asyncio.sleep(0)
-        for stored in await self._store.by_call_ids(comparison.missing()):
+        for stored in await self._store.by_call_ids(await asyncio.to_thread(comparison.missing)):
             comparison.feed(stored)
         for at in comparison.elsewhere():
             read = await self._records[pbx].calls(at, at + ONE_MINUTE)
@@ -360,6 +360,10 @@ class Auditor:
             log.info("audit.done", **told)
         else:
             log.error("audit.found", **told)
+
+
+def _comparison(read: RecordRead, window: Window, ahead_seconds: float) -> Comparison:
+    return Comparison((by_our_clock(call, ahead_seconds) for call in read.calls), window, sources=read.sources)
 
 
 def _by_pbx_clock(since: datetime, until: datetime, ahead_seconds: float) -> tuple[datetime, datetime]:

@@ -42,15 +42,16 @@ async def no_wait() -> None:
     pass
 
 
-def auditor_of(database: Database, record: FakeRecord, now: Callable[[], Any] = lambda: NOW) -> Auditor:
-    return Auditor(
-        {"main": record},
-        Audits(database),
-        Accounts(database, region="GB"),
-        now=now,
-        settled=no_wait,
-        nightly_at="03:30",
-    )
+def auditor_of(
+    database: Database,
+    record: FakeRecord,
+    now: Callable[[], Any] = lambda: NOW,
+    *,
+    nightly_at: str = "03:30",
+    settled: Callable[[], Any] = no_wait,
+) -> Auditor:
+    accounts = Accounts(database, region="GB")
+    return Auditor({"main": record}, Audits(database), accounts, now=now, settled=settled, nightly_at=nightly_at)
 
 
 async def audited(database: Database, record: FakeRecord, *, repair: bool = False) -> AuditResult:
