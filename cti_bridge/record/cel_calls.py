@@ -69,7 +69,9 @@ class CallStory:
 def stories_of(rows: Sequence[CelRow], internal: re.Pattern[str]) -> list[CallStory]:
     """The calls of a group, in order of their beginning; those that began before the record does are not among them."""
     reader = _Reader(internal)
-    for row in sorted(rows, key=lambda row: row.at):
+    # A log that is just being copied and cut has its rows twice.
+    once = {(row.at, row.type, row.uniqueid): row for row in sorted(rows, key=lambda row: row.at)}
+    for row in once.values():
         reader.feed(row)
     return [call for call in reader.calls if call.real]
 

@@ -45,8 +45,8 @@ class PastCalls:
             case QueueRow():
                 if row.event == "QUEUESTART":
                     self._starts.append(row.at)
-                elif row.callid != NO_CALL:
-                    self._queue_rows.setdefault(row.callid, []).append(row)
+                elif row.callid != NO_CALL and row not in (rows := self._queue_rows.setdefault(row.callid, [])):
+                    rows.append(row)
                 return row.at
             case CdrRow():
                 if row.uniqueid not in self._channels:  # what CEL has told of needs no detail record
@@ -56,7 +56,8 @@ class PastCalls:
     def calls(self) -> list[RecordedCall]:
         """All calls in order of their beginning, each once; those that still go on without an end."""
         self._calls.extend(self._cel.finish())
-        told = [self._with_queue_log(call) for call in self._calls]
+        once = {call.call_id: call for call in sorted(self._calls, key=lambda call: call.ended_at is not None)}
+        told = [self._with_queue_log(call) for call in once.values()]
         queued = [
             call
             for callid, rows in self._queue_rows.items()
