@@ -3,7 +3,7 @@
 A mend is a transaction that looks again at what it changes: an agent may have written on the row meanwhile.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -102,29 +102,28 @@ class Audits:
         await self._database.commit(do)
 
     async def keep(self, result: AuditResult) -> None:
-        """Keeps the result, and the KEPT_RUNS newest of its PBX."""
-        row = {"run_id": new_id(), "pbx": result.pbx, "at": result.at, "result": audit_document(result)}
-        kept = (
-            select(audit_runs.c.run_id)
-            .where(audit_runs.c.pbx == result.pbx)
-            .order_by(audit_runs.c.at.desc(), audit_runs.c.run_id.desc())
-            .limit(KEPT_RUNS)
-        )
+        """Keeps the result, and the KEPT_RUNS newest of its PBX and reason."""
+        column = audit_runs.c
+        row = {
+            "run_id": new_id(),
+            "pbx": result.pbx,
+            "reason": result.reason.value,
+            "at": result.at,
+            "result": audit_document(result),
+        }
+        alike = and_(column.pbx == result.pbx, column.reason == result.reason.value)
+        kept = select(column.run_id).where(alike).order_by(column.at.desc(), column.run_id.desc()).limit(KEPT_RUNS)
         async with self._database.write() as connection:
             await connection.execute(audit_runs.insert().values(row))
-            await connection.execute(
-                delete(audit_runs).where(audit_runs.c.pbx == result.pbx, audit_runs.c.run_id.not_in(kept.scalar_subquery()))
-            )
+            await connection.execute(delete(audit_runs).where(alike, column.run_id.not_in(kept.scalar_subquery())))
 
-    async def last(self) -> Mapping[str, AuditResult]:
-        """The newest result of each PBX."""
-        newest = select(audit_runs.c.pbx, func.max(audit_runs.c.at).label("at")).group_by(audit_runs.c.pbx).subquery()
-        rows = await self._database.fetch(
-            select(audit_runs.c.pbx, audit_runs.c.result)
-            .join(newest, and_(newest.c.pbx == audit_runs.c.pbx, newest.c.at == audit_runs.c.at))
-            .order_by(audit_runs.c.run_id)
-        )
-        return {row.pbx: audit_result_of(row.result) for row in rows}
+    async def last(self) -> Sequence[AuditResult]:
+        """The newest result of each PBX for each reason."""
+        column = audit_runs.c
+        newest = select(column.pbx, column.reason, func.max(column.at).label("at")).group_by(column.pbx, column.reason).subquery()
+        same = and_(newest.c.pbx == column.pbx, newest.c.reason == column.reason, newest.c.at == column.at)
+        rows = await self._database.fetch(select(column.result).join(newest, same).order_by(column.run_id))
+        return [audit_result_of(row.result) for row in rows]
 
     async def _calls(self, wanted: Any) -> list[StoredCall]:
         rows = await self._database.fetch(wanted)

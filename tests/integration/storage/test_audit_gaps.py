@@ -1,14 +1,15 @@
 """When a gap is settled, and what the night does; on a real store."""
 
 import asyncio
-from dataclasses import replace
-from datetime import timedelta
+import time
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from cti_bridge.domain.audit import AuditReason
+from cti_bridge.domain.audit import AuditReason, audit_document
 from cti_bridge.domain.errors import RecordUnreadable
 from cti_bridge.domain.gap import Gap, GapCause, GapId
 from storage.database import Database
@@ -85,11 +86,21 @@ async def test_a_gap_is_not_settled_where_the_record_cannot_be_read(database: Da
     assert (await auditor.gap_closed(waiting)).settled_at == NOW
 
 
+@dataclass
+class Night:
+    """A clock that stands just before the nightly audit and runs on."""
+
+    at: datetime = field(default_factory=lambda: (NOW.astimezone() + timedelta(minutes=1)).replace(second=0, microsecond=0))
+    began: float = field(default_factory=time.monotonic)
+
+    def now(self) -> datetime:
+        return self.at + timedelta(seconds=time.monotonic() - self.began - 0.5)
+
+
 async def test_the_night_looks_at_the_last_day_and_mends_nothing(database: Database, record: FakeRecord):
     await planted(database, (defect("row deleted"), 20))
-    now = NOW.astimezone()
-    soon = (now + timedelta(minutes=1)).replace(second=0, microsecond=0)
-    auditor = auditor_of(database, record, lambda: soon - timedelta(milliseconds=5), nightly_at=soon.strftime("%H:%M"))
+    night = Night()
+    auditor = auditor_of(database, record, night.now, nightly_at=night.at.strftime("%H:%M"))
 
     running = asyncio.create_task(auditor.run())
     async with asyncio.timeout(20):
@@ -99,16 +110,15 @@ async def test_the_night_looks_at_the_last_day_and_mends_nothing(database: Datab
     await asyncio.gather(running, return_exceptions=True)
 
     result = auditor.last()["main"]
-    assert (result.reason, result.until - result.since) == (AuditReason.NIGHTLY, timedelta(days=1))
+    assert (result.reason, result.since, result.until) == (AuditReason.NIGHTLY, night.at - timedelta(days=1), night.at)
     assert {(finding.kind.value, finding.call_id) for finding in result.findings} == {("lost", id_of(20))}
     assert await stored(database, 20) is None
 
 
 async def test_the_night_settles_what_the_day_could_not(database: Database, record: FakeRecord):
     await planted(database, (defect("row deleted"), 20))
-    now = NOW.astimezone()
-    soon = (now + timedelta(minutes=1)).replace(second=0, microsecond=0)
-    auditor = auditor_of(database, record, lambda: soon - timedelta(milliseconds=5), nightly_at=soon.strftime("%H:%M"))
+    night = Night()
+    auditor = auditor_of(database, record, night.now, nightly_at=night.at.strftime("%H:%M"))
     record.fails = [RecordUnreadable("cel.csv: no such file")]
     gap = Gap(gap_id=GapId("main:1"), pbx="main", cause=GapCause.LINK, since=began(20), until=began(21))
     await auditor.gap_closed(gap)
@@ -121,6 +131,34 @@ async def test_the_night_settles_what_the_day_could_not(database: Database, reco
     await asyncio.gather(running, return_exceptions=True)
 
     assert (settled.added, settled.settled_at is not None) == (1, True)
+
+
+async def test_what_the_night_found_stays_shown_until_it_is_mended(database: Database, record: FakeRecord):
+    await planted(database, (defect("row deleted"), 20))
+    minutes = iter(range(60))
+    auditor = auditor_of(database, record, lambda: NOW + timedelta(minutes=next(minutes)))
+    found = await auditor.audit("main", DAY, END, reason=AuditReason.NIGHTLY)
+    gap = Gap(gap_id=GapId("main:1"), pbx="main", cause=GapCause.LINK, since=began(30), until=began(31))
+
+    await auditor.gap_closed(gap)
+    after_gap = auditor.last()["main"]
+    by_command = auditor_of(database, record, lambda: NOW + timedelta(minutes=90))
+    mended = await by_command.audit("main", DAY, END, reason=AuditReason.COMMAND, repair=True)
+    await auditor._take_in_results()
+
+    assert after_gap == found
+    assert audit_document(auditor.last()["main"]) == audit_document(mended)
+
+
+async def test_a_gap_throws_no_ghost_away_by_itself(database: Database, record: FakeRecord):
+    await planted(database, (defect("ghost"), 20), (defect("row deleted"), 21))
+    gap = Gap(gap_id=GapId("main:1"), pbx="main", cause=GapCause.LINK, since=began(20), until=began(21))
+    auditor = auditor_of(database, record)
+
+    settled = await auditor.gap_closed(gap)
+
+    assert (settled.added, settled.settled_at) == (1, NOW)
+    assert (auditor.last()["main"].left, auditor.last()["main"].removed) == (1, 0)
 
 
 async def test_nothing_is_compared_while_finished_calls_wait_for_the_store(

@@ -21,6 +21,7 @@ from storage.schema import audit_runs, interaction_legs, interactions
 from tests.support.audited import (
     CALLS,
     DEFECTS,
+    END,
     NOW,
     audited,
     auditor_of,
@@ -264,24 +265,25 @@ async def test_estimates_are_put_right_without_a_complaint(database: Database, r
 
 async def test_results_are_there_after_a_restart(database: Database, record: FakeRecord):
     await planted(database, (defect("row deleted"), 20))
-    first = await audited(database, record)
-    last = await audited(database, record, repair=True)
+    minutes = iter(range(60))
+    auditor = auditor_of(database, record, lambda: NOW + timedelta(minutes=next(minutes)))
+    await auditor.audit("main", DAY, END, reason=AuditReason.COMMAND)
+    last = await auditor.audit("main", DAY, END, reason=AuditReason.COMMAND, repair=True)
 
     kept = await Audits(database).last()
 
-    assert first != last
-    assert {pbx: audit_document(result) for pbx, result in kept.items()} == {"main": audit_document(last)}
+    assert [audit_document(result) for result in kept] == [audit_document(last)]
 
 
 async def test_only_the_newest_results_are_kept(database: Database):
     audits = Audits(database)
     for number in range(KEPT_RUNS + 3):
-        for pbx in ("main", "branch"):
+        for pbx, reason in (("main", AuditReason.GAP), ("main", AuditReason.NIGHTLY), ("branch", AuditReason.GAP)):
             at = DAY + timedelta(seconds=number)
-            await audits.keep(AuditResult(pbx=pbx, reason=AuditReason.GAP, at=at, since=DAY, until=at))
+            await audits.keep(AuditResult(pbx=pbx, reason=reason, at=at, since=DAY, until=at))
 
-    assert (await database.fetch(select(func.count()).select_from(audit_runs)))[0][0] == 2 * KEPT_RUNS
-    assert {result.at for result in (await audits.last()).values()} == {DAY + timedelta(seconds=KEPT_RUNS + 2)}
+    assert (await database.fetch(select(func.count()).select_from(audit_runs)))[0][0] == 3 * KEPT_RUNS
+    assert [result.at for result in await audits.last()] == [DAY + timedelta(seconds=KEPT_RUNS + 2)] * 3
 
 
 async def test_calls_of_another_pbx_are_left_alone(database: Database, record: FakeRecord):
