@@ -29,6 +29,8 @@ from storage.schema import audit_runs, interaction_legs, interactions, new_id
 
 PAGE = 50
 """Calls read at a time: few enough that a phone that rings meanwhile does not wait."""
+IDS = 200
+"""Names asked for at a time; most of them are not there."""
 SPANS = 500
 """As many tell the difference of two clocks."""
 KEPT_RUNS = 200
@@ -82,8 +84,8 @@ class Audits:
     async def by_call_ids(self, call_ids: Sequence[CallId]) -> Sequence[StoredCall]:
         """Those that are there, wherever in time."""
         found: list[StoredCall] = []
-        for start in range(0, len(call_ids), PAGE):
-            found += await self._calls(select(*_CALLS).where(interactions.c.call_id.in_(call_ids[start : start + PAGE])))
+        for start in range(0, len(call_ids), IDS):
+            found += await self._calls(select(*_CALLS).where(interactions.c.call_id.in_(call_ids[start : start + IDS])))
         return found
 
     async def mend(self, mends: Sequence[Mend]) -> None:
