@@ -61,7 +61,7 @@ class Groups:
         group.newest = max(group.newest, row.at)
         if row.type == "CHAN_START":
             group.live.add(row.uniqueid)
-        elif row.type == "CHAN_END":
+        elif row.type in {"HANGUP", "CHAN_END"}:
             group.live.discard(row.uniqueid)
             self._hung_up(row)
         if group.live:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -242,6 +243,23 @@ async def test_a_restart_of_the_pbx_ends_no_call_that_came_after_it() -> None:
         ("lost", "system", True),
         ("answered", "customer", False),
     ]
+
+
+async def test_the_zone_of_a_log_that_was_rotated_a_moment_ago_is_that_of_its_last_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(cdr_of("did_direct"), tmp_path / "Master.csv.1")
+    (tmp_path / "Master.csv").touch()
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    try:
+        (call,) = (await read_day(a_record(cdr=tmp_path / "Master.csv"))).calls
+        assert call.call_id == f"main:{int(call.started_at.timestamp())}.{call.call_id.rpartition('.')[2]}"
+        assert call.ended_at is not None
+        assert timedelta() < call.ended_at - call.started_at < timedelta(minutes=1)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Amsterdam"])
