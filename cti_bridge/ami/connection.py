@@ -99,6 +99,11 @@ class AmiConnection(asyncio.Protocol):
     def counters(self) -> dict[str, int]:
         return self._conversation.counters
 
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """What TLS agreed on; None without TLS, or before the connection is made."""
+        return self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
