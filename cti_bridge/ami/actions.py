@@ -79,6 +79,9 @@ MODULE: Final[dict[str, str]] = {
     "PJSIPNotify": "res_pjsip_notify (with a pjsip_notify.conf)",
     "QueueStatus": "app_queue",
     "QueuePause": "app_queue",
+    "QueueAdd": "app_queue",
+    "QueueRemove": "app_queue",
+    "StopMixMonitor": "app_mixmonitor",
 }
 
 _NUMBER: Final = re.compile(r"[0-9*#+]{1,32}")

@@ -25,7 +25,7 @@ from cti_bridge.ami.stream import EVENT_CLASSES
 from cti_bridge.doctor.facts import Certificate, ClockReading, ConfigKey, Member, NotAsked, PbxFacts, Step
 from cti_bridge.doctor.hearing import Hearing, at_once
 from cti_bridge.doctor.questions import MODULES, Questions
-from cti_bridge.domain.errors import AmiDisconnected, AmiError, AmiRefused
+from cti_bridge.domain.errors import AmiDisconnected, AmiError, AmiRefused, AmiTimeout
 
 LIMITS: Final = Limits(connect=4.0, login=5.0)
 ANSWER_SECONDS: Final = 5.0
@@ -54,20 +54,22 @@ async def ask(settings: PbxSettings, secret: str, questions: Questions, *, liste
         if limit.expired():
             return not_asked("silent", f"{where} did not answer everything within {PBX_SECONDS:g} s: is the PBX overloaded?")
         return not_asked("away", why_unreachable(error, settings))
+    except AmiTimeout as error:
+        return not_asked("silent", f"{where} takes the login and then says nothing: does Asterisk hang? ({error})")
     except AmiError as error:
         return not_asked("lost", f"{where}: {error}")
 
 
 async def _ask(settings: PbxSettings, secret: str, questions: Questions, listen_seconds: float) -> PbxFacts:
     control, hearing = AmiControl(username=settings.username, ready=at_once), Hearing(settings.username)
-    async with _signed_in(settings, secret, "off", control) as (connection, banner):
+    async with signed_in(settings, secret, "off", control) as (connection, banner):
         known = PbxFacts(
             settings=settings, banner=banner, certificate=_certificate(connection.tls), clock=await read_clock(control)
         )
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            async with _signed_in(settings, secret, f"{EVENT_CLASSES},dialplan", hearing):
+            async with signed_in(settings, secret, f"{EVENT_CLASSES},dialplan", hearing):
                 await hearing.begin()
                 facts = await _answers(control, questions, known)
                 await asyncio.sleep(listen_seconds - (loop.time() - began))
@@ -78,7 +80,7 @@ async def _ask(settings: PbxSettings, secret: str, questions: Questions, listen_
 
 
 @asynccontextmanager
-async def _signed_in(
+async def signed_in(
     settings: PbxSettings, secret: str, events: str, listener: Listener
 ) -> AsyncIterator[tuple[AmiConnection, str]]:
     """A connection with its banner, ended with the context. Raises OSError, LoginFailed, AmiDisconnected."""
@@ -125,6 +127,7 @@ class _Asker:
         self._turn = asyncio.Semaphore(_AT_ONCE)
         self.unasked: dict[str, str] = {}
         self.denied: set[str] = set()
+        self.unanswered: set[str] = set()
         self._lost: AmiDisconnected | None = None
 
     async def response(self, action: Action) -> Mapping[str, str] | None:
@@ -163,6 +166,8 @@ class _Asker:
         self.unasked[action.name] = str(error)
         if isinstance(error, AmiDisconnected):
             self._lost = error
+        if isinstance(error, AmiTimeout):
+            self.unanswered.add(action.name)
         if isinstance(error, AmiRefused) and "permission denied" in str(error).lower():
             self.denied.add(action.name)
 
@@ -186,7 +191,7 @@ async def _answers(control: AmiControl, questions: Questions, known: PbxFacts) -
         known,
         core=core,
         status=status,
-        commands=None if commands is None else _classes_of(commands),
+        commands=_classes_of(commands or {}) or None,
         queues=None if queues is None else {one.get("Queue"): one.get("Strategy") for one in queues if one.name == "QueueParams"},
         members=tuple(_member(item) for item in queues or () if item.name == "QueueMember"),
         steps=None if steps is None else tuple(_step(item) for item in steps if item.get("Application")),
@@ -194,7 +199,7 @@ async def _answers(control: AmiControl, questions: Questions, known: PbxFacts) -
     )
     facts = await _readings(asker, questions, facts)
     asker.check()
-    return replace(facts, denied=frozenset(asker.denied), unasked=asker.unasked)
+    return replace(facts, denied=frozenset(asker.denied), unanswered=frozenset(asker.unanswered), unasked=asker.unasked)
 
 
 async def _readings(asker: _Asker, questions: Questions, facts: PbxFacts) -> PbxFacts:

@@ -23,7 +23,7 @@ def _difference(facts: PbxFacts) -> Finding:
     if reading is None:
         return fine(_HERE, "clock.not_judged", "the PBX's clock: not judged (its Ping tells no time)")
     seconds, trip = reading.ahead_seconds, reading.round_trip_seconds
-    measured = f"by {abs(seconds):.3f} s, read over a round trip of {trip * 1000:.1f} ms"
+    measured = f"by {_said(abs(seconds))}, read over a round trip of {trip * 1000:.1f} ms"
     if abs(seconds) - trip / 2 <= MOST_SECONDS:
         return fine(_HERE, "clock.agrees", f"the clocks of the PBX and of this machine differ {measured}")
     side = "ahead of" if seconds > 0 else "behind"
@@ -36,6 +36,14 @@ def _difference(facts: PbxFacts) -> Finding:
         change=Change(file="the machine whose clock is wrong", line="timedatectl set-ntp true (then: chronyc tracking)"),
         judged_by="Ping's Timestamp, half the round trip taken off",
     )
+
+
+def _said(seconds: float) -> str:
+    """As `2.513 s`, and for what is long also as people say it: `23899.4 s (6 h 38 min)`."""
+    if seconds < 120:
+        return f"{seconds:.3f} s"
+    minutes = round(seconds / 60)
+    return f"{seconds:.1f} s ({minutes // 60} h {minutes % 60} min)"
 
 
 def _zone(facts: PbxFacts, now: datetime) -> list[Finding]:

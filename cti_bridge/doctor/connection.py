@@ -47,6 +47,7 @@ def judge_connection(facts: PbxFacts, *, now: datetime) -> list[Finding]:
         *_sessions(facts),
         *_access(facts),
         *_slow_reader(facts),
+        *_unanswered(facts),
         fine(
             _HERE,
             "connection.keepalive",
@@ -144,5 +145,19 @@ def _slow_reader(facts: PbxFacts) -> list[Finding]:
             lost="a busy moment of this machine costs the link, and what happens until it is up again",
             change=Change(file="manager.conf", section=user, line="writetimeout = 5000"),
             judged_by="manager.conf as it stands now",
+        )
+    ]
+
+
+def _unanswered(facts: PbxFacts) -> list[Finding]:
+    if not facts.unanswered:
+        return []
+    return [
+        warning(
+            _HERE,
+            "connection.unanswered",
+            f"no answer in time to {', '.join(sorted(facts.unanswered))}",
+            lost="what these would have told; a PBX this slow also tells its events late",
+            change=Change(file="the Asterisk console", line="core show taskprocessors; core show threads"),
         )
     ]

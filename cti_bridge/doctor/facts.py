@@ -102,6 +102,8 @@ class PbxFacts:
     """Every action that the account may send, with the classes of which one is enough (ListCommands)."""
     denied: frozenset[str] = frozenset()
     """Actions that were tried and answered "Permission denied"."""
+    unanswered: frozenset[str] = frozenset()
+    """Actions that had no answer in time."""
     core: Mapping[str, str] | None = None
     status: Mapping[str, str] | None = None
     config: Mapping[ConfigKey, str] | None = None

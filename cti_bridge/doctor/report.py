@@ -62,7 +62,7 @@ def _verdict(report: Report) -> str:
     errors, warnings = report.count(Severity.ERROR), report.count(Severity.WARNING)
     away = [pbx.name for pbx in report.pbxes if not pbx.asked]
     if away:
-        return f"Could not ask {', '.join(away)}."
+        return f"Could not ask {', '.join(away)}: the line above says why."
     if not errors + warnings:
         return "All well."
     return (

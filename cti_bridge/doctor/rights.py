@@ -4,6 +4,7 @@
 manager.conf where the account may, and checked against what came: FullyBooted at the login, and the events heard.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import Final
 
@@ -94,13 +95,13 @@ def _reads(facts: PbxFacts) -> list[Finding]:
     ]
     findings += _not_in_force(facts, read)
     if read is None:
-        told = "by what was heard" if facts.heard is not None and facts.heard.events else "not"
+        by = "judged by the events heard only" if facts.heard is not None and facts.heard.events else "not judged"
         return [
             *findings,
             fine(
                 _HERE,
                 "rights.read_not_judged",
-                f"read classes: judged {told}; Asterisk does not tell them, and manager.conf could not be asked",
+                f"read classes: {by}; Asterisk does not tell them, and manager.conf could not be asked",
                 judged_by=_why_no_config(facts),
             ),
         ]
@@ -177,22 +178,21 @@ def _writes(facts: PbxFacts) -> list[Finding]:
 
 
 def _modules(facts: PbxFacts, held: Collection[str]) -> list[Finding]:
-    """Actions that no right but a module is missing for; ListCommands of an Asterisk always holds Ping, so a short answer of
-    something else is not taken for one."""
-    commands = facts.commands or {}
-    if "Ping" not in commands:
-        return []
-    gone = sorted(action for action, name in WRITE_CLASS.items() if name in held and action not in commands)
+    """Actions for which the right is there and a module is missing."""
+    gone: defaultdict[str, list[str]] = defaultdict(list)
+    for action, name in WRITE_CLASS.items():
+        if name in held and action in MODULE and action not in (facts.commands or {}):
+            gone[MODULE[action]].append(action)
     return [
         warning(
             _HERE,
-            f"rights.no_action_{action.lower()}",
-            f"the PBX has no action {action}",
-            lost=f"what the desktop does by {action}",
-            change=Change(file="modules.conf", section="modules", line=f"load = {MODULE.get(action, 'its module')}"),
+            f"rights.no_module_{module.partition(' ')[0]}",
+            f"the PBX does not know the actions {', '.join(sorted(names))}",
+            lost="what the desktop does by them",
+            change=Change(file="modules.conf", section="modules", line=f"load = {module}"),
             judged_by="ListCommands",
         )
-        for action in gone
+        for module, names in gone.items()
     ]
 
 
