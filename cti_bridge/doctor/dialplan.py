@@ -192,15 +192,14 @@ def _peers(facts: PbxFacts, peers: Sequence[IPv4Network | IPv6Network]) -> list[
     host = facts.settings.host
     if not _is_address(host) or any(ip_address(host) in network for network in peers):
         return []
+    networks = ", ".join(f'"{network}"' for network in (*peers, host))
     return [
         error(
             _HERE,
             "dialplan.agi_peer",
             f"this service hears no AGI from {host}: it is of none of the networks in fastagi.peers",
             lost="the routing rules: every call of this PBX goes to the default queue",
-            change=Change(
-                file="cti.toml", section="fastagi", line=f"peers = [{', '.join([*(f'{str(p)!r}' for p in peers), f'{host!r}'])}]"
-            ),
+            change=Change(file="cti.toml", section="fastagi", line=f"peers = [{networks}]"),
         )
     ]
 

@@ -4,15 +4,12 @@ Comes in: texts, some of which the PBX said. Goes out: frozen findings whose tex
 queue member's name can hold an escape sequence that repaints the terminal), so every text is made plain when a finding is made.
 """
 
-import unicodedata
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Final
 
 MAX_TEXT: Final = 600
 """Characters of one text; the longest of our own sentences has about 300."""
-_UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
-"""Unicode categories that move a cursor, turn the direction of writing, or break a line."""
 
 
 class Severity(StrEnum):
@@ -38,8 +35,8 @@ class Subject(StrEnum):
 
 
 def plain(text: str) -> str:
-    """The text without control and format characters, at most MAX_TEXT long."""
-    kept = "".join("?" if unicodedata.category(character) in _UNPRINTABLE else character for character in text[: MAX_TEXT + 1])
+    """The text without what moves a cursor, breaks a line or turns the direction of writing; at most MAX_TEXT long."""
+    kept = "".join(character if character.isprintable() else "?" for character in text[: MAX_TEXT + 1])
     return kept if len(kept) <= MAX_TEXT else kept[: MAX_TEXT - 1] + "…"
 
 

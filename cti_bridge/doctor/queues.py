@@ -26,7 +26,9 @@ def judge_queues(
                 "queues.none_told",
                 f"the PBX lists no queues: {why}",
                 lost="every figure and every seat: no queue calls, no agents",
-                change=Change(file="modules.conf", section="modules", line="load = app_queue"),
+                change=None
+                if "QueueStatus" in facts.unanswered
+                else Change(file="modules.conf", section="modules", line="load = app_queue"),
             )
         ]
     findings = [_unknown(facts, queue, line, elsewhere) for queue, line in ruled.items() if _is_missing(facts, queue)]

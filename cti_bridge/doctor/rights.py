@@ -151,7 +151,7 @@ def _writes(facts: PbxFacts) -> list[Finding]:
     user, held = facts.settings.username, held_classes(facts)
     written = facts.setting("manager.conf", user, "write")
     now = _classes(written) if written else (held or frozenset())
-    absent = facts.denied if facts.commands is None else WRITE_CLASS.keys() - facts.commands.keys()
+    absent = WRITE_CLASS.keys() & facts.denied if facts.commands is None else WRITE_CLASS.keys() - facts.commands.keys()
     missing = sorted({WRITE_CLASS[action] for action in absent} - (held or frozenset()) - {"system"})
     findings = [
         error(

@@ -311,7 +311,7 @@ def test_dialplan_that_asks_another_address_is_an_error(pbx: Pbx, tmp_path: Path
 
 
 @pytest.mark.parametrize(("shift", "is_found"), [(-300.0, True), (2.5, True), (1.5, False)])
-async def test_clock_that_differs_is_measured(lab: Lab, tmp_path: Path, shift: float, is_found: bool) -> None:  # noqa: FBT001
+async def test_clock_that_differs_is_measured(lab: Lab, tmp_path: Path, shift: float, is_found: bool) -> None:
     async with shifting_proxy(lab.network.pbx, 5038, seconds=shift) as port:
         settings = settings_of(lab.pbx, tmp_path, each_pbx={"host": "127.0.0.1", "port": port})
         report = await examine(settings, now=datetime.now(UTC), listen_seconds=0)
