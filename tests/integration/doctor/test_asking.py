@@ -101,7 +101,9 @@ async def test_hostile_answers_are_told_plainly(tmp_path: Path) -> None:
     async with a_sound_fake() as pbx:
         pbx.facts["CoreSettings"] = (f"AsteriskVersion: {evil}",)
         member = (
-            f"Event: QueueMember\r\nQueue: support\r\nName: {evil}\r\nLocation: PJSIP/{evil}\r\nStateInterface: \r\nStatus: 4"
+            f"Event: QueueMember\r\nQueue: support\r\nName: {evil}\r\nLocation: PJSIP/{evil}\r\nStateInterface: \r\n"
+            "Membership: static\r\nPenalty: 0\r\nCallsTaken: 0\r\nLastCall: 0\r\nLastPause: 0\r\nLoginTime: 0\r\nInCall: 0\r\n"
+            "Status: 4\r\nPaused: 0\r\nPausedReason: \r\nWrapuptime: 0"
         )
         pbx.lists["QueueStatus"] = (*QUEUE, member)
         pbx.refuses["ShowDialPlan"] = evil
