@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from config.settings import RecordSettings
 from cti_bridge.doctor.facts import PbxFacts
 from cti_bridge.doctor.finding import Change, Finding, Subject, fine, warning
 
@@ -47,11 +46,9 @@ def _said(seconds: float) -> str:
 
 
 def _zone(facts: PbxFacts, now: datetime) -> list[Finding]:
-    """Times without a zone stand in queue_log tables and in CDR files with usegmtime = no."""
-    told, record = facts.utc_offset, facts.settings.record
-    if len(told) != 5 or record == RecordSettings():
+    told, name = facts.utc_offset, facts.settings.record.timezone
+    if len(told) != 5 or not _has_local_times(facts):
         return []
-    name = record.timezone
     try:
         here = now.astimezone(ZoneInfo(name) if name else None).strftime("%z")
     except (ZoneInfoNotFoundError, ValueError):
@@ -77,6 +74,13 @@ def _zone(facts: PbxFacts, now: datetime) -> list[Finding]:
             judged_by="STRFTIME on the PBX",
         )
     ]
+
+
+def _has_local_times(facts: PbxFacts) -> bool:
+    """CEL files and queue_log files have Unix times; CDR files have UTC where cdr.conf says so; tables have what they have."""
+    record = facts.settings.record
+    is_utc = facts.is_on("cdr.conf", "csv", "usegmtime", default=False)
+    return any([record.cel_url, record.cdr_url, record.queue_log_url, record.cdr_csv is not None and not is_utc])
 
 
 def _one_clock() -> Finding:

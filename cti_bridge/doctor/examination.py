@@ -23,6 +23,7 @@ from cti_bridge.doctor.questions import Questions
 from cti_bridge.doctor.queues import judge_queues
 from cti_bridge.doctor.record import judge_record
 from cti_bridge.doctor.rights import judge_rights
+from cti_bridge.doctor.samples import Sample, judge_samples, read_samples
 from cti_bridge.doctor.service import check_rules, check_service, queues_of
 from cti_bridge.doctor.together import judge_together
 from cti_bridge.doctor.versions import judge_version
@@ -88,18 +89,22 @@ async def examine(settings: Settings, *, now: datetime, listen_seconds: float = 
     ruled = queues_of(rules)
     secrets = [read_secret(pbx).get_secret_value() for pbx in settings.pbx]
     questions = [Questions(pbx, queues=tuple(ruled), region=settings.numbers.region) for pbx in settings.pbx]
-    answers, service = await asyncio.gather(
+    answers, samples, service = await asyncio.gather(
         asyncio.gather(
             *(
                 ask(pbx, secret, question, listen_seconds=listen_seconds)
                 for pbx, secret, question in zip(settings.pbx, secrets, questions, strict=True)
             )
         ),
+        asyncio.gather(*(read_samples(pbx.record, now=now) for pbx in settings.pbx)),
         check_service(settings, rules_findings),
     )
     asked = [answer for answer in answers if isinstance(answer, PbxFacts)]
     return Report(
-        pbxes=tuple(_judge(answer, asked, settings, ruled, questions[0].customer_number, now) for answer in answers),
+        pbxes=tuple(
+            _judge(answer, sample, asked, settings, ruled, questions[0].customer_number, now)
+            for answer, sample in zip(answers, samples, strict=True)
+        ),
         together=tuple(judge_together(asked)),
         service=tuple(service),
     )
@@ -107,6 +112,7 @@ async def examine(settings: Settings, *, now: datetime, listen_seconds: float = 
 
 def _judge(
     answer: PbxFacts | NotAsked,
+    samples: tuple[Sample, ...],
     asked: Sequence[PbxFacts],
     settings: Settings,
     ruled: Mapping[str, int],
@@ -125,6 +131,7 @@ def _judge(
         *judge_queues(answer, ruled=ruled, internal=re.compile(settings.numbers.internal), elsewhere=elsewhere),
         *judge_dialplan(answer, fastagi=settings.fastagi, example=example),
         *judge_record(answer),
+        *judge_samples(samples, answer, now=now),
         *judge_clock(answer, now=now),
     )
     version = (answer.core or {}).get("AsteriskVersion", "")

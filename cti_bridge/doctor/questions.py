@@ -28,7 +28,9 @@ _MANAGER_GENERAL: Final = (
 )  # fmt: skip
 _MANAGER_USER: Final = ("read", "write", "deny", "permit", "acl", "writetimeout", "allowmultiplelogin")
 _CEL: Final = ("enable", "events", "apps")
-_CDR: Final = (("general", "enable"), ("general", "unanswered"), ("csv", "loguniqueid"), ("csv", "newcdrcolumns"))
+_CDR: Final = (
+    ("general", "enable"), ("general", "unanswered"), ("csv", "loguniqueid"), ("csv", "newcdrcolumns"), ("csv", "usegmtime"),
+)  # fmt: skip
 _LOGGER: Final = ("queue_log", "queue_log_to_file")
 _QUEUE: Final = ("autofill", "wrapuptime")
 

@@ -283,10 +283,11 @@ def test_clock(ahead: float, round_trip: float, *, is_wrong: bool) -> None:
     ("record", "offset", "codes"),
     [
         ({}, "+0900", set()),
-        ({"queue_log": "/x", "timezone": "Asia/Tokyo"}, "+0900", set()),
-        ({"queue_log": "/x", "timezone": "Europe/Amsterdam"}, "+0900", {"clock.zone_differs"}),
-        ({"queue_log": "/x", "timezone": "Mars/Olympus"}, "+0900", {"clock.zone_unknown"}),
-        ({"queue_log": "/x", "timezone": "Asia/Kathmandu"}, "+0545", set()),
+        ({"queue_log": "/x", "cel_csv": "/y", "timezone": "Europe/Amsterdam"}, "+0900", set()),
+        ({"cdr_csv": "/x", "timezone": "Asia/Tokyo"}, "+0900", set()),
+        ({"cdr_csv": "/x", "timezone": "Europe/Amsterdam"}, "+0900", {"clock.zone_differs"}),
+        ({"queue_log_url": "sqlite:///x", "timezone": "Mars/Olympus"}, "+0900", {"clock.zone_unknown"}),
+        ({"cdr_csv": "/x", "timezone": "Asia/Kathmandu"}, "+0545", set()),
     ],
 )
 def test_time_zone(record: dict[str, str], offset: str, codes: set[str]) -> None:
