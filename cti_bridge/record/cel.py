@@ -46,7 +46,7 @@ def cel_row(fields: Sequence[Any], columns: Mapping[str, int], zone: tzinfo | No
     """
     text = column_text(fields, columns, NEEDED)
     kind, channel, uniqueid = text("eventtype"), text("channame"), text("uniqueid")
-    if kind.isdecimal() and int(kind) < len(TYPES):
+    if kind.isdecimal() and len(kind) < 3 and int(kind) < len(TYPES):
         kind = TYPES[int(kind)]
     at = unix_seconds(fields[columns["eventtime"]], zone)
     if at is None or not kind:

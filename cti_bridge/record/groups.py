@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from cti_bridge.record.rows import CelRow
+from cti_bridge.record.rows import CelRow, birth_of
 
 SETTLING_SECONDS = 5.0
 """Rows of different channels may come in another order than their times (CEL keeps the order within a channel only)."""
@@ -125,11 +125,11 @@ class Groups:
 
     def _restarted(self, uniqueid: str) -> bool:
         """True where the counter of Uniqueids began anew while the clock went on: another process writes here now."""
-        seconds, _, number = uniqueid.rpartition("-")[2].partition(".")
-        if not (seconds.isdigit() and number.isdigit()):
+        birth = birth_of(uniqueid)
+        if birth is None:
             return False
-        last, self._last_start = self._last_start, (int(seconds), int(number))
-        return last is not None and int(number) < last[1] and int(seconds) > last[0] + 1
+        last, self._last_start = self._last_start, birth
+        return last is not None and birth[1] < last[1] and birth[0] > last[0] + 1
 
     def _broken_off(self) -> Iterator[Group]:
         for group in list(self.rest()):

@@ -55,7 +55,7 @@ def _after_forged(line: Line, lines: Iterator[Line], broken: Broken) -> Line | N
 
 def _row_of(text: str) -> QueueRow:
     fields = text.split("|")
-    if len(fields) < len(NEEDED) or not fields[0].isdigit():
+    if len(fields) < len(NEEDED) or not fields[0].isdecimal():
         raise WrongColumns("no line of queue_log: time|call|queue|agent|event expected")
     row = queue_row(fields, _COLUMNS, UTC)
     return row._replace(data=tuple(fields[len(NEEDED) :]))

@@ -105,7 +105,15 @@ def moment(at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC)
 
 
+def birth_of(uniqueid: str) -> tuple[int, int] | None:
+    """The Unix second and the number of a Uniqueid (`[system-]seconds.number`); None for an id that was assigned."""
+    seconds, _, number = uniqueid.rpartition("-")[2].partition(".")
+    if not (seconds.isdecimal() and number.isdecimal() and len(seconds) < 12 and len(number) < 12):
+        return None
+    return int(seconds), int(number)
+
+
 def started(uniqueid: str) -> float | None:
-    """When the channel of a Uniqueid (`[system-]seconds.number`) began, to the second; None for an id that was assigned."""
-    seconds, point, number = uniqueid.rpartition("-")[2].partition(".")
-    return float(seconds) if point and seconds.isdecimal() and number.isdigit() and len(seconds) < 12 else None
+    """When the channel of a Uniqueid began, to the second; None where the id does not tell."""
+    birth = birth_of(uniqueid)
+    return None if birth is None else float(birth[0])
