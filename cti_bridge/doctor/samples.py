@@ -167,13 +167,16 @@ def _judge(sample: Sample, facts: PbxFacts, now: float) -> list[Finding]:
     if sample.is_absent and not calls:
         return [fine(_HERE, f"record.{name}_not_begun", f"{sample.place} is not there yet: the PBX has had no call")]
     if sample.failure:
+        ours = Change(file="cti.toml", section="pbx.record", line=f'{sample.setting} = "…" (or let this user read it)')
+        theirs = Change(file="cdr.conf", section="csv", line="loguniqueid = yes")
+        is_unnamed = sample.setting == "cdr_csv" and "no column uniqueid" in sample.failure
         return [
             error(
                 _HERE,
                 f"record.{name}_unreadable",
                 f"{sample.place} cannot be read: {sample.failure}",
                 lost=_LOST,
-                change=Change(file="cti.toml", section="pbx.record", line=f'{sample.setting} = "…" (or let this user read it)'),
+                change=theirs if is_unnamed else ours,
             )
         ]
     findings = []

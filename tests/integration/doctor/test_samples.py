@@ -82,7 +82,8 @@ async def test_cdr_file_without_uniqueid_cannot_be_used(tmp_path: Path) -> None:
     (finding,) = judge_samples(await read_samples(given.settings.record, now=NOW), given, now=NOW)
 
     assert finding.code == "record.cdr_unreadable"
-    assert "loguniqueid" in finding.what
+    assert finding.change is not None
+    assert (finding.change.file, finding.change.line) == ("cdr.conf", "loguniqueid = yes")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
