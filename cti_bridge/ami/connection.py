@@ -181,6 +181,16 @@ class AmiConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    async def leave(self, *, seconds: float = 1.0) -> None:
+        """Ends the connection in order: TLS says goodbye, which Asterisk's log would miss; a peer that does not is dropped."""
+        if self._transport is not None:
+            self._transport.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.ended()
+        self.drop("the PBX did not let go")
+        await self.ended()
+
     def _flush(self) -> None:
         data = self._conversation.data_to_send()
         if data and self._transport is not None:

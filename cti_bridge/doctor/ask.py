@@ -88,8 +88,7 @@ async def signed_in(
     try:
         yield connection, await connection.signed_in()
     finally:
-        connection.drop("the examination is over")
-        await connection.ended()
+        await connection.leave()
 
 
 def _certificate(tls: ssl.SSLObject | None) -> Certificate | None:
