@@ -18,14 +18,15 @@ _HERE: Final = Subject.DIALPLAN
 _FILE: Final = "extensions.conf"
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]{0,79})\}")
 _QUESTION: Final = re.compile(r"agi://([^/:?,]*|\[[^\]]*\])(?::(\d{1,5}))?/route/?(?:\?|,|\Z)", re.IGNORECASE)
+_WHO: Final = re.compile(r"[?&]pbx=([^&,]*)")
 AGI_PORT: Final = 4573
 _ANY: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - read, not listened on
 MAX_NAMED: Final = 8
 
 
-def judge_dialplan(facts: PbxFacts, *, fastagi: FastAgiSettings, example: str) -> list[Finding]:
+def judge_dialplan(facts: PbxFacts, *, fastagi: FastAgiSettings, example: str, is_only_pbx: bool = True) -> list[Finding]:
     """`example`: a customer's number that click-to-call must be able to dial."""
-    return [*_contexts(facts, example), *_questions(facts, fastagi)]
+    return [*_contexts(facts, example), *_questions(facts, fastagi, is_only_pbx=is_only_pbx)]
 
 
 def _contexts(facts: PbxFacts, example: str) -> list[Finding]:
@@ -86,7 +87,7 @@ def _unreachable_agents(facts: PbxFacts) -> list[Finding]:
     ]
 
 
-def _questions(facts: PbxFacts, fastagi: FastAgiSettings) -> list[Finding]:
+def _questions(facts: PbxFacts, fastagi: FastAgiSettings, *, is_only_pbx: bool) -> list[Finding]:
     if facts.steps is None:
         return [fine(_HERE, "dialplan.routing_not_judged", f"routing: not judged ({facts.unasked.get('ShowDialPlan', '')})")]
     asking = [(step, address) for step in facts.steps if (address := _asked(step, facts)) is not None]
@@ -106,6 +107,7 @@ def _questions(facts: PbxFacts, fastagi: FastAgiSettings) -> list[Finding]:
     for step, (host, port) in asking:
         findings += _address(facts, step, host, port, fastagi)
         findings += _fail_open(facts.steps, step)
+        findings += _says_who(step, facts.name, is_only_pbx=is_only_pbx)
     findings += _peers(facts, fastagi.peers)
     if findings:
         return findings
@@ -185,6 +187,26 @@ def _fail_open(steps: Sequence[Step], asking: Step) -> list[Finding]:
             )
         )
     return findings
+
+
+def _says_who(asking: Step, name: str, *, is_only_pbx: bool) -> list[Finding]:
+    """Where several PBXs ask, each says its name: two calls may have the same Uniqueid."""
+    found = _WHO.search(asking.data)
+    if found[1] == name if found else is_only_pbx:
+        return []
+    return [
+        warning(
+            _HERE,
+            "dialplan.agi_which_pbx",
+            f"{asking.context} {asking.exten} asks as PBX {found[1]}"
+            if found
+            else f"{asking.context} {asking.exten} does not say which PBX asks",
+            lost="the rule in the pop, for calls of two PBXs that have the same Uniqueid",
+            change=Change(
+                file=_FILE, section=asking.context, line=f"same => n,AGI(${{CTI_AGI}}/route?did=${{EXTEN}}&pbx={name})"
+            ),
+        )
+    ]
 
 
 def _peers(facts: PbxFacts, peers: Sequence[IPv4Network | IPv6Network]) -> list[Finding]:

@@ -129,7 +129,7 @@ def _judge(
         *judge_events(answer),
         *judge_version(answer),
         *judge_queues(answer, ruled=ruled, internal=re.compile(settings.numbers.internal), elsewhere=elsewhere),
-        *judge_dialplan(answer, fastagi=settings.fastagi, example=example),
+        *judge_dialplan(answer, fastagi=settings.fastagi, example=example, is_only_pbx=len(settings.pbx) == 1),
         *judge_record(answer),
         *judge_samples(samples, answer, now=now),
         *judge_clock(answer, now=now),

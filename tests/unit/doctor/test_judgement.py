@@ -217,6 +217,23 @@ def test_where_the_dialplan_asks(host: str, asks: str, fastagi: dict[str, Any], 
     assert wrong(dialplan(given, **fastagi)) == codes
 
 
+@pytest.mark.parametrize(
+    ("says", "is_only", "codes"),
+    [
+        ("", True, set()),
+        ("", False, {"dialplan.agi_which_pbx"}),
+        ("&pbx=main", False, set()),
+        ("&pbx=other", False, {"dialplan.agi_which_pbx"}),
+        ("&pbx=other", True, {"dialplan.agi_which_pbx"}),
+    ],
+)
+def test_several_pbxs_say_who_asks(says: str, *, is_only: bool, codes: set[str]) -> None:
+    steps = (*STEPS[:2], STEPS[2]._replace(data=STEPS[2].data + says), *STEPS[3:])
+    found = judge_dialplan(facts(steps=steps), fastagi=FastAgiSettings(), example=EXAMPLE, is_only_pbx=is_only)
+
+    assert wrong(found) == codes
+
+
 def test_the_line_for_peers_can_be_pasted() -> None:
     given = facts(settings=a_pbx(host="10.0.0.7", allow_insecure=True), variables={"CTI_AGI": "agi://10.0.0.8"})
     (finding,) = [
