@@ -29,7 +29,7 @@ from cti_bridge.domain.errors import AmiDisconnected, AmiError, AmiRefused, AmiT
 
 LIMITS: Final = Limits(connect=4.0, login=5.0)
 ANSWER_SECONDS: Final = 5.0
-PBX_SECONDS: Final = 25.0
+PBX_SECONDS: Final = 22.0
 """For everything about one PBX; the PBXs are asked at the same time."""
 PINGS: Final = 5
 _AT_ONCE: Final = 100

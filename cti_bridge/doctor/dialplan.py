@@ -24,9 +24,9 @@ _ANY: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - read, not listene
 MAX_NAMED: Final = 8
 
 
-def judge_dialplan(facts: PbxFacts, *, fastagi: FastAgiSettings, example: str, is_only_pbx: bool = True) -> list[Finding]:
-    """`example`: a customer's number that click-to-call must be able to dial."""
-    return [*_contexts(facts, example), *_questions(facts, fastagi, is_only_pbx=is_only_pbx)]
+def judge_dialplan(facts: PbxFacts, *, fastagi: FastAgiSettings, example: str, says_who: bool = False) -> list[Finding]:
+    """`example`: a customer's number that click-to-call must be able to dial; `says_who`: others may give the same Uniqueids."""
+    return [*_contexts(facts, example), *_questions(facts, fastagi, says_who=says_who)]
 
 
 def _contexts(facts: PbxFacts, example: str) -> list[Finding]:
@@ -87,7 +87,7 @@ def _unreachable_agents(facts: PbxFacts) -> list[Finding]:
     ]
 
 
-def _questions(facts: PbxFacts, fastagi: FastAgiSettings, *, is_only_pbx: bool) -> list[Finding]:
+def _questions(facts: PbxFacts, fastagi: FastAgiSettings, *, says_who: bool) -> list[Finding]:
     if facts.steps is None:
         return [fine(_HERE, "dialplan.routing_not_judged", f"routing: not judged ({facts.unasked.get('ShowDialPlan', '')})")]
     asking = [(step, address) for step in facts.steps if (address := _asked(step, facts)) is not None]
@@ -107,7 +107,7 @@ def _questions(facts: PbxFacts, fastagi: FastAgiSettings, *, is_only_pbx: bool) 
     for step, (host, port) in asking:
         findings += _address(facts, step, host, port, fastagi)
         findings += _fail_open(facts.steps, step)
-        findings += _says_who(step, facts.name, is_only_pbx=is_only_pbx)
+        findings += _says_who(step, facts.name, says_who=says_who)
     findings += _peers(facts, fastagi.peers)
     if findings:
         return findings
@@ -189,10 +189,10 @@ def _fail_open(steps: Sequence[Step], asking: Step) -> list[Finding]:
     return findings
 
 
-def _says_who(asking: Step, name: str, *, is_only_pbx: bool) -> list[Finding]:
+def _says_who(asking: Step, name: str, *, says_who: bool) -> list[Finding]:
     """Where several PBXs ask, each says its name: two calls may have the same Uniqueid."""
     found = _WHO.search(asking.data)
-    if found[1] == name if found else is_only_pbx:
+    if found[1] == name if found else not says_who:
         return []
     return [
         warning(

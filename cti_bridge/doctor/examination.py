@@ -7,7 +7,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from config.load import read_secret
@@ -25,7 +25,7 @@ from cti_bridge.doctor.record import judge_record
 from cti_bridge.doctor.rights import judge_rights
 from cti_bridge.doctor.samples import Sample, judge_samples, read_samples
 from cti_bridge.doctor.service import check_rules, check_service, queues_of
-from cti_bridge.doctor.together import judge_together
+from cti_bridge.doctor.together import have_own_names, judge_together
 from cti_bridge.doctor.versions import judge_version
 
 LISTEN_SECONDS: Final = 3.0
@@ -85,20 +85,24 @@ class Report:
 
 async def examine(settings: Settings, *, now: datetime, listen_seconds: float = LISTEN_SECONDS) -> Report:
     """Asks and judges everything. `now`: aware, of this machine. Raises ConfigError where a secret cannot be read."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     rules, rules_findings = check_rules(settings.routing.file)
     ruled = queues_of(rules)
     secrets = [read_secret(pbx).get_secret_value() for pbx in settings.pbx]
     questions = [Questions(pbx, queues=tuple(ruled), region=settings.numbers.region) for pbx in settings.pbx]
-    answers, samples, service = await asyncio.gather(
+    answers, service = await asyncio.gather(
         asyncio.gather(
             *(
                 ask(pbx, secret, question, listen_seconds=listen_seconds)
                 for pbx, secret, question in zip(settings.pbx, secrets, questions, strict=True)
             )
         ),
-        asyncio.gather(*(read_samples(pbx.record, now=now) for pbx in settings.pbx)),
         check_service(settings, rules_findings),
     )
+    # After the questions: what the PBX counted as over by then must be written by now.
+    now += timedelta(seconds=loop.time() - began)
+    samples = await asyncio.gather(*(read_samples(pbx.record, now=now) for pbx in settings.pbx))
     asked = [answer for answer in answers if isinstance(answer, PbxFacts)]
     return Report(
         pbxes=tuple(
@@ -129,7 +133,7 @@ def _judge(
         *judge_events(answer),
         *judge_version(answer),
         *judge_queues(answer, ruled=ruled, internal=re.compile(settings.numbers.internal), elsewhere=elsewhere),
-        *judge_dialplan(answer, fastagi=settings.fastagi, example=example, is_only_pbx=len(settings.pbx) == 1),
+        *judge_dialplan(answer, fastagi=settings.fastagi, example=example, says_who=not have_own_names(asked)),
         *judge_record(answer),
         *judge_samples(samples, answer, now=now),
         *judge_clock(answer, now=now),

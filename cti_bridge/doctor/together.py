@@ -14,6 +14,12 @@ def judge_together(pbxes: Sequence[PbxFacts]) -> list[Finding]:
     return [*_twice(pbxes), *_system_names(pbxes)]
 
 
+def have_own_names(pbxes: Sequence[PbxFacts]) -> bool:
+    """Whether their Uniqueids cannot be the same: one PBX, or each with a systemname of its own."""
+    names = [_system_name(facts) for facts in pbxes]
+    return len(names) < 2 or (all(names) and len(set(names)) == len(names))
+
+
 def _twice(pbxes: Sequence[PbxFacts]) -> list[Finding]:
     """The same process: entity id, start to the second, system name."""
     same: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)

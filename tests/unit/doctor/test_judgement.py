@@ -218,18 +218,18 @@ def test_where_the_dialplan_asks(host: str, asks: str, fastagi: dict[str, Any], 
 
 
 @pytest.mark.parametrize(
-    ("says", "is_only", "codes"),
+    ("says", "must", "codes"),
     [
-        ("", True, set()),
-        ("", False, {"dialplan.agi_which_pbx"}),
-        ("&pbx=main", False, set()),
-        ("&pbx=other", False, {"dialplan.agi_which_pbx"}),
+        ("", False, set()),
+        ("", True, {"dialplan.agi_which_pbx"}),
+        ("&pbx=main", True, set()),
         ("&pbx=other", True, {"dialplan.agi_which_pbx"}),
+        ("&pbx=other", False, {"dialplan.agi_which_pbx"}),
     ],
 )
-def test_several_pbxs_say_who_asks(says: str, *, is_only: bool, codes: set[str]) -> None:
+def test_pbx_says_who_asks(says: str, *, must: bool, codes: set[str]) -> None:
     steps = (*STEPS[:2], STEPS[2]._replace(data=STEPS[2].data + says), *STEPS[3:])
-    found = judge_dialplan(facts(steps=steps), fastagi=FastAgiSettings(), example=EXAMPLE, is_only_pbx=is_only)
+    found = judge_dialplan(facts(steps=steps), fastagi=FastAgiSettings(), example=EXAMPLE, says_who=must)
 
     assert wrong(found) == codes
 
