@@ -36,6 +36,8 @@ _LOST: Final = {
     "BlindTransfer": "blind transfers are not recorded",
     "Hold": "hold times are not recorded",
 }
+_EMPTY: Final = "(empty: without the line Asterisk keeps the old list until it is restarted)"
+"""Seen on 22.10.1: a reload of a manager.conf that has no such line does not clear what the line said before."""
 _ESSENTIAL: Final = frozenset(
     {"Newchannel", "Hangup", "Newstate", "DialBegin", "DialEnd", "BridgeEnter", "BridgeLeave", "QueueCallerJoin"}
     | {"QueueCallerLeave", "QueueCallerAbandon", "AgentCalled", "AgentConnect", "QueueMemberStatus"}
@@ -70,8 +72,8 @@ def judge_events(facts: PbxFacts) -> list[Finding]:
             Change(
                 file="manager.conf",
                 section=facts.settings.username,
-                line=f"(take out the eventfilter that keeps {one.name} back; or read += {event_class(one.name)}; "
-                f"or disabledevents in [general])",
+                line=f"(take out the eventfilter that keeps {one.name} back; or add {event_class(one.name)} to read; or, where "
+                f"[general] once disabled it, write an empty `disabledevents =`; then manager reload)",
             ),
             f"two listings compared over {facts.heard.seconds:.1f} s" if facts.heard is not None else "",
         )
@@ -106,7 +108,7 @@ def hidden_by_configuration(facts: PbxFacts) -> Iterator[Hidden]:
             yield Hidden(
                 name,
                 "disabledevents drops it for everybody",
-                Change(file="manager.conf", section="general", line=f"disabledevents = {left}"),
+                Change(file="manager.conf", section="general", line=f"disabledevents = {left}{'' if left else _EMPTY}"),
             )
     includes, excludes = _plain_filters(facts)
     for name in FILTERED:

@@ -16,7 +16,7 @@ from cti_bridge.ami.stream import EVENT_CLASSES
 from cti_bridge.doctor.ask import signed_in
 from cti_bridge.doctor.events import judge_events
 from cti_bridge.doctor.examination import PbxReport, Report, examine
-from cti_bridge.doctor.facts import PbxFacts
+from cti_bridge.doctor.facts import Heard, PbxFacts
 from cti_bridge.doctor.finding import Finding, Severity
 from cti_bridge.doctor.hearing import Hearing
 from tests.support.pbx import SERVICE, Pbx
@@ -218,23 +218,51 @@ async def test_filter_that_no_question_finds_shows_when_a_call_ends(lab: Lab, tm
     """A regular expression on a header, in the newer form: only listening can tell."""
     added = "\n[sly]\nsecret = cti-secret\n" + "".join(f"{key} = {value}\n" for key, value in RIGHTS.items())
     added += "eventfilter(action(exclude),name(Hangup),header(Channel),method(starts_with)) = PJSIP/trunk\n"
-    phone, carrier = await lab.phone("1001"), await lab.carrier()
-    (settings,) = settings_of(lab.pbx, tmp_path, "sly").pbx
-    hearing = Hearing("sly")
     with changed(lab.pbx, {}, {"manager.conf": added}):
-        customer = carrier.call("8100", number="02079460018")
-        await phone.next_call()
-        async with signed_in(settings, "cti-secret", EVENT_CLASSES, hearing):
-            await hearing.begin()
-            customer.hang_up()
-            await lab.driver.event("Hangup", Context="from-trunk")
-            heard = await hearing.end()
+        heard, found = await heard_of_a_call(lab, settings_of(lab.pbx, tmp_path, "sly"))
 
-    found = wrong(tuple(judge_events(PbxFacts(settings=settings, banner="", heard=heard))))
     assert set(found) == {"events.hidden_hangup"}
     assert "PJSIP/trunk-" in found["events.hidden_hangup"].what
     assert "two listings compared" in found["events.hidden_hangup"].judged_by
     assert {"HangupRequest", "DialEnd"} <= {event.name for event in heard.events}
+
+
+async def test_disabled_events_that_are_gone_from_the_file_show_when_a_call_ends(lab: Lab, tmp_path: Path) -> None:
+    """Asterisk 22.10.1 keeps the old list when the line is taken out; an empty line clears it."""
+    with changed(lab.pbx, {"manager.conf": DISABLED}):
+        pass
+    try:
+        _, while_gone = await heard_of_a_call(lab, settings_of(lab.pbx, tmp_path))
+    finally:
+        enable_events(lab.pbx)
+    _, once_cleared = await heard_of_a_call(lab, settings_of(lab.pbx, tmp_path))
+
+    assert (set(while_gone), set(once_cleared)) == ({"events.hidden_hangup"}, set())
+
+
+DISABLED = {"timestampevents = yes": "timestampevents = yes\ndisabledevents = Hangup"}
+
+
+def enable_events(pbx: Pbx) -> None:
+    with changed(pbx, {"manager.conf": {"timestampevents = yes": "timestampevents = yes\ndisabledevents ="}}):
+        pass
+
+
+async def heard_of_a_call(lab: Lab, settings: Settings) -> tuple[Heard, dict[str, Finding]]:
+    """What is heard, and found, while a call that rings is given up by its caller."""
+    phone, carrier = await lab.phone("1001"), await lab.carrier()
+    (account,) = settings.pbx
+    hearing = Hearing(account.username)
+    customer = carrier.call("8100", number="02079460018")
+    await phone.next_call()
+    async with signed_in(account, "cti-secret", EVENT_CLASSES, hearing):
+        await hearing.begin()
+        customer.hang_up()
+        async with asyncio.timeout(10):
+            while await lab.driver.channels():
+                pass
+        heard = await hearing.end()
+    return heard, wrong(tuple(judge_events(PbxFacts(settings=account, banner="", heard=heard))))
 
 
 # --- what does not let anybody ask
@@ -300,8 +328,11 @@ EXPECTED = {
 @pytest.fixture(scope="module")
 def messy(pbx: Pbx, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Finding]:
     rules = RULES.replace("queue: sales", "queue: night")
-    with changed(pbx, MESS):
-        return wrong(look(settings_of(pbx, tmp_path_factory.mktemp("mess"), rules=rules)).pbxes[0].findings)
+    try:
+        with changed(pbx, MESS):
+            return wrong(look(settings_of(pbx, tmp_path_factory.mktemp("mess"), rules=rules)).pbxes[0].findings)
+    finally:
+        enable_events(pbx)
 
 
 @pytest.mark.parametrize("code", EXPECTED)

@@ -98,3 +98,10 @@ def test_times_that_were_heard_count_more_than_the_file() -> None:
 
     assert wrong(judge_events(heard(QUIET, QUIET, event, timestamped=False))) == {"events.timestamps"}
     assert wrong(judge_events(facts({(*GENERAL, "timestampevents"): "no"}))) == {"events.timestamps"}
+
+
+def test_the_last_disabled_event_goes_with_an_empty_line() -> None:
+    """Taking the line out would change nothing (22.10.1)."""
+    (finding,) = [one for one in judge_events(facts({(*GENERAL, "disabledevents"): "Hangup"})) if one.change]
+
+    assert str(finding.change).startswith("manager.conf [general]: disabledevents = (empty: ")
