@@ -181,11 +181,12 @@ async def test_whole_examination_has_a_deadline(tmp_path: Path, monkeypatch: pyt
     assert (report.exit_code, set(wrong(report))) == (2, {"connection.silent"})
 
 
-async def test_link_that_breaks_on_the_way_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("both", [True, False], ids=["both links", "the one that asks"])
+async def test_link_that_breaks_on_the_way_is_told(tmp_path: Path, *, both: bool) -> None:
     async with a_sound_fake() as pbx:
         looking = asyncio.create_task(look(tmp_path, pbx.port))
         await pbx.until(lambda: any(action["Action"] == "Getvar" for session in pbx.sessions for action in session.actions))
-        for session in tuple(pbx.sessions):
+        for session in tuple(pbx.sessions)[: None if both else 1]:
             session.reset()
         report = await looking
 
