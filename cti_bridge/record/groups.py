@@ -93,7 +93,7 @@ class Groups:
         return group
 
     def _keys_of(self, row: CelRow) -> set[str]:
-        keys = {f"id:{row.uniqueid}", f"id:{row.linkedid}"}
+        keys = {f"id:{row.uniqueid}", f"id:{row.linkedid or row.uniqueid}"}
         keys.update(f"id:{row.extra[tie]}" for tie in _TIES if row.extra.get(tie, _NOBODY) != _NOBODY)
         bridge = row.extra.get("bridge_id")
         if bridge and row.extra.get("bridge_technology") != _GLUE and row.type in {"BRIDGE_ENTER", "BRIDGE_EXIT"}:
