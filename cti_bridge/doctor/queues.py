@@ -76,7 +76,11 @@ def _seats(facts: PbxFacts, internal: re.Pattern[str]) -> list[Finding]:
                 "queues.invalid",
                 f"{_named(invalid)}: the PBX knows no such phone (state invalid)",
                 lost="the queue never rings these seats",
-                change=_member_line(invalid[0]),
+                change=Change(
+                    file="queues.conf",
+                    section=invalid[0].queue,
+                    line=f"member => {invalid[0].interface},0,{invalid[0].name} (take it out, or define the phone in pjsip.conf)",
+                ),
             )
         )
     blind = [member for member in facts.members if _shows_no_state(member) and member not in invalid]

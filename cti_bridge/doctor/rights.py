@@ -126,7 +126,7 @@ def _reads(facts: PbxFacts) -> list[Finding]:
                 "rights.read_dialplan",
                 "class dialplan is not read (optional)",
                 lost="why a caller left a queue unserved: join_empty and leave_empty show as timeout or failed",
-                change=_line(user, "read", read, ("dialplan",)),
+                change=_line(user, "read", read, (*missing, "dialplan")),
             )
         )
     return findings
