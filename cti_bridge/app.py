@@ -100,7 +100,13 @@ class Application:
         self._recorder = Recorder(self.database)
         self._lookup = Lookup(self.accounts, settings.numbers.region)
         self._rules = RulesHolder(settings.routing.file, now=utc_now)
-        self._router = Router(self._rules, lookup=self._by_e164, region=settings.numbers.region, now=utc_now)
+        self._router = Router(
+            self._rules,
+            lookup=self._by_e164,
+            region=settings.numbers.region,
+            now=utc_now,
+            pbxes=tuple(pbx.name for pbx in settings.pbx),
+        )
         self._agi = FastAgiServer(
             host=settings.fastagi.host,
             port=settings.fastagi.port,

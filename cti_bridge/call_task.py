@@ -40,12 +40,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """What a call task works with. `decision_for` takes the Uniqueid of the call's first channel."""
+    """What a call task works with. `decision_for` takes the PBX and the Uniqueid of the call's first channel there."""
 
     hub: Hub
     lookup: Lookup
     recorder: Recorder
-    decision_for: Callable[[str], RoutingDecision | None]
+    decision_for: Callable[[str, str], RoutingDecision | None]
 
 
 class _Caller:
@@ -165,7 +165,7 @@ async def _pop_later(event: CallOffered, caller: _Caller, desk: Desk) -> None:
 def _built(call: Call, event: CallOffered, found: LookupResult, desk: Desk) -> ScreenPop:
     match = _clear_match(found)
     history = match.history if match else ()
-    return build_pop(call, event.agent, event.nth, found, history=history, decision=desk.decision_for(_uniqueid(call)))
+    return build_pop(call, event.agent, event.nth, found, history=history, decision=desk.decision_for(call.pbx, _uniqueid(call)))
 
 
 async def _record(call: Call, caller: _Caller, desk: Desk) -> None:

@@ -23,6 +23,8 @@ from cti_bridge import logs
 from cti_bridge.ami.client import AmiClient
 from cti_bridge.app import auditor_of, on_stop_signals, serve
 from cti_bridge.demo import run_demo
+from cti_bridge.doctor.examination import LISTEN_SECONDS, MAX_LISTEN_SECONDS, Report, examine
+from cti_bridge.doctor.report import lines_of
 from cti_bridge.domain.audit import AuditReason, AuditResult, audit_document
 from cti_bridge.domain.errors import ConfigError, CtiError, StorageError
 from cti_bridge.domain.user import Role
@@ -107,6 +109,30 @@ def check(config: ConfigOption = None) -> None:
     if any(problem.severity is Severity.ERROR for problem in result.problems):
         raise typer.Exit(2)
     print(f"Settings and {file} are sound (rules version {result.version}).")
+
+
+@app.command()
+def doctor(
+    config: ConfigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    listen: Annotated[
+        float, typer.Option(min=0.0, max=MAX_LISTEN_SECONDS, help="Seconds to listen whether events arrive.")
+    ] = LISTEN_SECONDS,
+) -> None:
+    """Asks each PBX what is missing or wrong, changes nothing there; each finding with the line to change. Exit 0/1/2."""
+    settings = _settings(config)
+    logs.configure(settings.log, stream=sys.stderr)
+
+    async def look() -> Report:
+        return await examine(settings, now=datetime.now(UTC), listen_seconds=listen)
+
+    report = asyncio.run(look())
+    if as_json:
+        _print_json(report.document())
+    else:
+        for line in lines_of(report, colours=sys.stdout.isatty()):
+            print(line)
+    raise typer.Exit(report.exit_code)
 
 
 @app.command()

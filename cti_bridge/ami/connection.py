@@ -99,6 +99,11 @@ class AmiConnection(asyncio.Protocol):
     def counters(self) -> dict[str, int]:
         return self._conversation.counters
 
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """What TLS agreed on; None without TLS, or before the connection is made."""
+        return self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
@@ -175,6 +180,16 @@ class AmiConnection(asyncio.Protocol):
             self._reason = reason
         if self._transport is not None:
             self._transport.abort()
+
+    async def leave(self, *, seconds: float = 1.0) -> None:
+        """Ends the connection in order: TLS says goodbye, which Asterisk's log would miss; a peer that does not is dropped."""
+        if self._transport is not None:
+            self._transport.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.ended()
+        self.drop("the PBX did not let go")
+        await self.ended()
 
     def _flush(self) -> None:
         data = self._conversation.data_to_send()

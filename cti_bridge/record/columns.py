@@ -24,7 +24,8 @@ def column_text(fields: Sequence[Any], columns: Mapping[str, int], needed: Seque
         WrongColumns: the record has another number of columns than the order says.
     """
     if len(fields) < len(columns) or not columns.keys() >= set(needed):
-        raise WrongColumns(f"{len(fields)} columns, {len(columns)} expected")
+        missing = ", ".join(name for name in needed if name not in columns)
+        raise WrongColumns(f"no column {missing}" if missing else f"{len(fields)} columns, {len(columns)} expected")
 
     def text(name: str) -> str:
         position = columns.get(name)

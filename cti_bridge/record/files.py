@@ -146,6 +146,6 @@ def _zone(path: Path, order: Callable[[Sequence[str]], Mapping[str, int]], time:
         try:
             columns = order(fields)
             samples.append((fields[columns[time]], fields[columns["uniqueid"]]))
-        except (WrongColumns, IndexError):
+        except (WrongColumns, IndexError, KeyError):
             continue
     return zone_of(samples, setting)

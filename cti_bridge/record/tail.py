@@ -62,6 +62,9 @@ def lines_between(path: Path, since: float, until: float, time_of: TimeOf) -> It
 def line_number(line: Line) -> int:
     """Counts the lines before it, from 1: reads the file up to there, so it is asked only of lines that are to be named."""
     assert line.file is not None
+    if line.file.closed:  # a reader that looks one line ahead is told of the last line when all lines have been read
+        with line.path.open("rb") as again:
+            return line_number(line._replace(file=again))
     file, number, left = line.file, 1, line.offset
     position = file.tell()
     file.seek(0)

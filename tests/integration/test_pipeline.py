@@ -99,7 +99,7 @@ class Line:
     def __init__(self, tasks: asyncio.TaskGroup, hub: Hub) -> None:
         self.link, self.records = Link(), Records()
         self.board = Board(since=NOW, service_level_seconds=20, short_abandon_seconds=5, wrap_up_seconds=0)
-        desk = Desk(hub=hub, lookup=Lookup(Nobody(), "GB"), recorder=self.records, decision_for=lambda _: None)
+        desk = Desk(hub=hub, lookup=Lookup(Nobody(), "GB"), recorder=self.records, decision_for=lambda _pbx, _uniqueid: None)
         self.calls = CallTasks(desk=desk, tasks=tasks)
         self.pipeline = Pipeline(self.link, a_tracker(), self.board, self.calls, pbx="main")
 

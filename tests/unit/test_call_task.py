@@ -74,7 +74,7 @@ class Stage:
             hub=self.hub,
             lookup=Lookup(self.customers, "GB"),
             recorder=self.records,
-            decision_for=lambda uniqueid: DECISION if uniqueid == "1.1" else None,
+            decision_for=lambda pbx, uniqueid: DECISION if (pbx, uniqueid) == ("main", "1.1") else None,
         )
         self._browser = self.hub.attach(AGENT, b"")
         self._browser.cursor = self._browser.receiver.outbox.newest_id
