@@ -29,6 +29,7 @@ from cti_bridge.ami.stream import EVENT_CLASSES
 from cti_bridge.call_task import Desk
 from cti_bridge.commands import Commands, Pbx, WrapUpDesk
 from cti_bridge.domain.account import Found, LookupResult, NotFound
+from cti_bridge.gaps import GapBook
 from cti_bridge.live.board import Board
 from cti_bridge.lookup import Lookup
 from cti_bridge.pipeline import CallTasks, Pipeline
@@ -43,6 +44,7 @@ from screen_pop.metrics import WebMetrics
 from screen_pop.server import Ports, build_app, web_runner
 from storage.accounts import Accounts
 from storage.database import Database
+from storage.gaps import Gaps
 from storage.interactions import Interactions
 from storage.recorder import Recorder
 from storage.sessions import Sessions
@@ -96,7 +98,8 @@ class Application:
             short_abandon_seconds=settings.queues.short_abandon_seconds,
             wrap_up_seconds=settings.queues.wrap_up_seconds,
         )
-        self._state = State(self._board, self._clients, self._rules)
+        self._gaps = GapBook(Gaps(self.database), self._board)
+        self._state = State(self._board, self._clients, self._rules, self._gaps)
         self._registry = CollectorRegistry()
         self._web_metrics = WebMetrics(self._registry)
         self._hub = Hub(self._web_metrics)
@@ -119,6 +122,7 @@ class Application:
         """Serves until stopped. Raises StorageError, OSError (an address is taken), ExceptionGroup (a component failed)."""
         try:
             await self.prepare_store()
+            await self._gaps.load()
             await self._rules.reload()  # a wrong rules file does not keep callers from their default queues
             await self._agi.start()
             self.agi_port = self._agi.port
@@ -140,6 +144,7 @@ class Application:
             self._start(tasks, f"ami {name}", client.run)
         for pbx, pipeline in zip(self.settings.pbx, pipelines, strict=True):
             self._start(tasks, f"pipeline {pbx.name}", pipeline.run)
+        self._start(tasks, "gaps", self._gaps.run)
         self._start(tasks, "live feed", LiveFeed(self._hub, self._state).run)
         self._start(tasks, "fastagi", self._agi.run)
         self._start(tasks, "rules watch", self._watch_rules)
@@ -165,7 +170,7 @@ class Application:
         except TimeoutError:
             log.error("shutdown.not_flushed", calls=self._recorder.waiting)
         await runner.cleanup()
-        self._cancel("live feed", "recorder")
+        self._cancel("live feed", "recorder", "gaps")
         log.info("service.stopped")
 
     def _start(self, tasks: asyncio.TaskGroup, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -187,7 +192,7 @@ class Application:
     def _pipeline(self, pbx: str, calls: CallTasks) -> Pipeline:
         numbers = self.settings.numbers
         tracker = CallTracker(pbx, region=numbers.region, internal=re.compile(numbers.internal))
-        return Pipeline(self._clients[pbx], tracker, self._board, calls, pbx=pbx)
+        return Pipeline(self._clients[pbx], tracker, self._board, calls, self._gaps, pbx=pbx)
 
     def _register_metrics(self, calls: CallTasks) -> None:
         counters: dict[str, Callable[[], Mapping[str, int]]] = {
@@ -196,6 +201,7 @@ class Application:
             "routing": lambda: self._router.counters,
             "fastagi": lambda: self._agi.counters,
             "call_tasks": lambda: calls.counters,
+            "gaps": lambda: self._gaps.counters,
         }
         self._registry.register(ProcessMetrics(self._board, self._clients, counters))
 
@@ -210,6 +216,7 @@ class Application:
             decoy_hash=await asyncio.to_thread(hasher.hash, secrets.token_urlsafe()),
             accounts=self.accounts,
             interactions=self.interactions,
+            gaps=Gaps(self.database),
             commands=Commands(pbxes, self._board),
             wrap_ups=WrapUpDesk(self._recorder, self.interactions, self._board),
             live=self._state,

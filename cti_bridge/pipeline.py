@@ -25,7 +25,9 @@ from cti_bridge.domain.call_events import (
     MemberRemoved,
     TrackerEvent,
 )
+from cti_bridge.gaps import GapBook
 from cti_bridge.live.board import Board
+from cti_bridge.tracking.draft import moment
 from cti_bridge.tracking.tracker import CallTracker
 
 log = structlog.get_logger()
@@ -119,11 +121,14 @@ class CallTasks:
 class Pipeline:
     """Follows one PBX; `run` it."""
 
-    def __init__(self, client: AmiClient, tracker: CallTracker, board: Board, calls: CallTasks, *, pbx: str) -> None:
+    def __init__(
+        self, client: AmiClient, tracker: CallTracker, board: Board, calls: CallTasks, gaps: GapBook, *, pbx: str
+    ) -> None:
         self._client = client
         self._tracker = tracker
         self._board = board
         self._calls = calls
+        self._gaps = gaps
         self._pbx = pbx
         self._at = 0.0
         self._members: set[tuple[str, Extension]] | None = None
@@ -140,16 +145,26 @@ class Pipeline:
                         match one:
                             case AmiEvent():
                                 self._feed(one)
-                            case Resynced() | Connected() | PbxIdentity():
+                            case PbxIdentity(started=started):
+                                self._tracker.identified(started)
+                            case Resynced():
+                                self._resynced()
+                            case Connected():
                                 pass
                 case Disconnected(at=at):
                     self._at = max(self._at, at.wall)
                     self._members = None  # a listing that broke off says nothing about who is no member any more
                     self._take(self._tracker.disconnected(self._at))
+                    self._gaps.lost(self._pbx, moment(self._at), queues=self._tracker.queues)
                 case Opened():
                     pass
             # A backlog is worked off in turns: the stream does not suspend while it has something to give.
             await asyncio.sleep(0)
+
+    def _resynced(self) -> None:
+        events, rebuilt = self._tracker.resynced(self._at)
+        self._take(events)
+        self._gaps.resynced(self._pbx, moment(self._at), rebuilt)
 
     def _feed(self, event: AmiEvent) -> None:
         if event.name == "QueueParams" and self._members is None:

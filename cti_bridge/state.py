@@ -6,7 +6,7 @@ Prometheus collector.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -17,19 +17,23 @@ from cti_bridge.domain.agent import AgentState
 from cti_bridge.domain.call import Call
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.figures import QueueFigures
+from cti_bridge.gaps import GapBook
 from cti_bridge.live.board import Board
 from routing.rules_holder import RulesHolder
-from screen_pop.ports import Check, PbxLink, RoutingStatus
+from screen_pop.ports import Check, GapSeen, PbxLink, RoutingStatus
 from storage.recorder import Recorder
 
 _STORE_SECONDS = 0.8
+GAPS_SHOWN = timedelta(days=1)
+"""How long ago a gap may have ended to be on the boards."""
 
 
 class State:
     """`LiveState`."""
 
-    def __init__(self, board: Board, clients: Mapping[str, AmiClient], rules: RulesHolder) -> None:
+    def __init__(self, board: Board, clients: Mapping[str, AmiClient], rules: RulesHolder, gaps: GapBook) -> None:
         self._board = board
+        self._gaps = gaps
         self._clients = clients
         self._rules = rules
 
@@ -44,6 +48,12 @@ class State:
 
     def links(self) -> Sequence[PbxLink]:
         return [_link(name, client) for name, client in self._clients.items()]
+
+    def gaps(self) -> Sequence[GapSeen]:
+        return self._gaps.seen(datetime.now(UTC) - GAPS_SHOWN)
+
+    def is_audited(self, pbx: str) -> bool:
+        return self._gaps.is_audited(pbx)
 
     def routing(self) -> RoutingStatus:
         rules = self._rules

@@ -10,9 +10,10 @@ from typing import Any
 from cti_bridge.domain.agent import AgentState, agent_document
 from cti_bridge.domain.call import Call, CallId, Extension, call_document, iso_utc
 from cti_bridge.domain.figures import QueueFigures, figures_document
+from cti_bridge.domain.gap import gap_document
 from cti_bridge.domain.interaction import Interaction
 from screen_pop.pop import ScreenPop, pop_document
-from screen_pop.ports import LiveState, PbxLink, Role, RoutingStatus, User
+from screen_pop.ports import GapSeen, LiveState, PbxLink, Role, RoutingStatus, User
 
 EXTERNAL = "external:"
 """How a party of a call that is no agent is named."""
@@ -76,9 +77,10 @@ def snapshot_of(user: User, live: LiveState, pops: Iterable[ScreenPop]) -> dict[
             pops_shown = [pop_document(pop) for pop in pops]
             return {"calls": calls, "pops": pops_shown, "agent": own, "queues": queues, "links": links}
         case Role.SUPERVISOR:
-            return {"calls": calls, "agents": [agent_document(state) for state in agents], "queues": queues, "links": links}
+            shown_agents = [agent_document(state) for state in agents]
+            return {"calls": calls, "agents": shown_agents, "queues": queues, "links": links, "gaps": _gaps(live)}
         case Role.ADMIN:
-            return {"queues": queues, "links": links, "routing": routing_document(live.routing())}
+            return {"queues": queues, "links": links, "gaps": _gaps(live), "routing": routing_document(live.routing())}
 
 
 def user_document(user: User) -> dict[str, Any]:
@@ -90,6 +92,15 @@ def user_document(user: User) -> dict[str, Any]:
         "extension": user.extension,
         "language": user.language,
     }
+
+
+def seen_gap_document(seen: GapSeen) -> dict[str, Any]:
+    """The gap as the REST API and the websocket show it, with whether an audit can settle it."""
+    return gap_document(seen.gap) | {"is_audited": seen.is_audited}
+
+
+def _gaps(live: LiveState) -> list[dict[str, Any]]:
+    return [seen_gap_document(seen) for seen in live.gaps()]
 
 
 def link_document(link: PbxLink) -> dict[str, Any]:

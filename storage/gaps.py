@@ -44,9 +44,9 @@ class Gaps:
         """Newest first."""
         return await self._read(select(gaps).order_by(*_NEWEST_FIRST).limit(limit))
 
-    async def unsettled(self, limit: int) -> tuple[Gap, ...]:
-        """Those that no audit has settled, the open ones (whose PBX is still away) among them; newest first."""
-        return await self._read(select(gaps).where(gaps.c.settled_at.is_(None)).order_by(*_NEWEST_FIRST).limit(limit))
+    async def open(self) -> tuple[Gap, ...]:
+        """Those whose PBX is still away, newest first; at most one a PBX."""
+        return await self._read(select(gaps).where(gaps.c.until.is_(None)).order_by(*_NEWEST_FIRST))
 
     async def list(self, *, cursor: str | None, limit: int) -> Page[Gap]:
         """Newest first. ValueError for a cursor not ours."""

@@ -34,10 +34,10 @@ def newstate(switch: Switch, event: AmiEvent, at: float) -> None:
         number = event.number("CallerIDNum")
         if call.presented is None and number != channel.endpoint:
             call.presented = number or None
-    _in_state(switch, channel, event.get("ChannelState"), at)
+    in_state(switch, channel, event.get("ChannelState"), at)
 
 
-def _in_state(switch: Switch, channel: Channel, state: str, at: float) -> None:
+def in_state(switch: Switch, channel: Channel, state: str, at: float) -> None:
     """What a snapshot says of a channel: it rings, or it is answered (in a later event too, where its Newstate was missed)."""
     channel.state = state
     call = channel.call
@@ -87,7 +87,7 @@ def soft_hangup_request(switch: Switch, event: AmiEvent, at: float) -> None:
 def hangup(switch: Switch, event: AmiEvent, at: float) -> None:
     channel = switch.known(event)
     if channel is not None:
-        _in_state(switch, channel, event.get("ChannelState"), at)
+        in_state(switch, channel, event.get("ChannelState"), at)
         _tell_cause(channel, event.get("Cause"))
         gone(switch, channel, at)
     else:
@@ -189,7 +189,7 @@ def pair(switch: Switch, event: AmiEvent, at: float) -> tuple[CallDraft, Channel
     if dest.kind is Kind.AGENT:
         switch.offer(call, dest, at)
     if dest.state != (state := event.get("DestChannelState")):
-        _in_state(switch, dest, state, at)
+        in_state(switch, dest, state, at)
     return call, dest
 
 

@@ -121,6 +121,7 @@ class CallDraft:
     conference: bool = False
     voicemail: bool = False
     estimated: bool = False
+    ended_unseen: bool = False
     queue_exit: str | None = None
     queue_asked: str | None = None
     queue_asked_at: float = 0.0

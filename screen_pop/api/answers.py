@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cti_bridge.domain.account import ContactKind, Tier
 from cti_bridge.domain.agent import AgentActivity, AgentStatus, PhoneState
 from cti_bridge.domain.call import CallState, Direction, Outcome, Party, TransferType
+from cti_bridge.domain.gap import GapCause
 from cti_bridge.domain.interaction import Channel
 from screen_pop.ports import Role
 
@@ -133,6 +134,7 @@ class FiguresAnswer(_Answer):
     service_level_seconds: int
     average_speed_of_answer_s: float | None
     agents: dict[str, int]
+    provisional: bool
 
 
 class LinkAnswer(_Answer):
@@ -142,6 +144,22 @@ class LinkAnswer(_Answer):
     detail: str
     version: str | None
     counters: dict[str, int]
+
+
+class GapAnswer(_Answer):
+    gap_id: str
+    pbx: str
+    cause: GapCause
+    since: datetime
+    until: datetime | None
+    rebuilt: int
+    ended_unseen: int
+    appeared: int
+    added: int
+    corrected: int
+    queues: list[str]
+    settled_at: datetime | None
+    is_audited: bool
 
 
 class RoutingAnswer(_Answer):

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import uuid_utils
@@ -13,9 +13,10 @@ from cti_bridge.domain.agent import AgentActivity, AgentState, AgentStatus, Phon
 from cti_bridge.domain.call import Call, CallId, CallState, Direction, Extension, Offer, Outcome, Talk
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.figures import QueueFigures
+from cti_bridge.domain.gap import Gap, GapCause, GapId
 from cti_bridge.domain.interaction import Channel, Interaction, InteractionId
 from cti_bridge.domain.phone_number import to_e164
-from screen_pop.ports import Check, CommandRefused, InteractionFilter, Page, PbxLink, Role, RoutingStatus, User
+from screen_pop.ports import Check, CommandRefused, GapSeen, InteractionFilter, Page, PbxLink, Role, RoutingStatus, User
 
 NOW = datetime(2026, 11, 22, 8, 30, 0, tzinfo=UTC)
 
@@ -105,6 +106,21 @@ def an_agent(extension: str = "1001", **changes: Any) -> AgentState:
         call_id=None,
     )
     return replace(state, **changes)
+
+
+def a_gap(minutes_ago: int = 0, **changes: Any) -> Gap:
+    """Half a minute without the PBX, `minutes_ago`; three calls went on."""
+    since = NOW - timedelta(minutes=minutes_ago)
+    gap = Gap(
+        gap_id=GapId(f"main:{since.timestamp() * 1000:.0f}"),
+        pbx="main",
+        cause=GapCause.LINK,
+        since=since,
+        until=since + timedelta(seconds=28),
+        rebuilt=3,
+        queues=("support",),
+    )
+    return replace(gap, **changes)
 
 
 def figures_of(queue: str = "support", **changes: Any) -> QueueFigures:
@@ -327,6 +343,8 @@ class FakeLive:
         )
     )
 
+    the_gaps: list[GapSeen] = field(default_factory=lambda: [GapSeen(gap=a_gap(), is_audited=True)])
+
     def calls(self) -> Sequence[Call]:
         return self.the_calls
 
@@ -339,8 +357,28 @@ class FakeLive:
     def links(self) -> Sequence[PbxLink]:
         return self.the_links
 
+    def gaps(self) -> Sequence[GapSeen]:
+        return self.the_gaps
+
+    def is_audited(self, pbx: str) -> bool:
+        return pbx == "main"
+
     def routing(self) -> RoutingStatus:
         return self.the_routing
+
+
+@dataclass
+class FakeGaps:
+    """Gaps in the store, newest first; cursors are positions."""
+
+    the_gaps: list[Gap] = field(default_factory=lambda: [a_gap(minutes) for minutes in range(5)])
+
+    async def list(self, *, cursor: str | None, limit: int) -> Page[Gap]:
+        if cursor is not None and not cursor.isdigit():
+            raise ValueError("this cursor was not made here: leave it out to begin anew")
+        at = int(cursor or 0)
+        more = len(self.the_gaps) > at + limit
+        return Page(items=tuple(self.the_gaps[at : at + limit]), next=str(at + limit) if more else None)
 
 
 @dataclass

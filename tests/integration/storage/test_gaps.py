@@ -49,13 +49,13 @@ async def test_the_same_gap_put_again_takes_the_place_of_what_was_there(database
     assert await store.recent(10) == (a_gap(**WHOLE),)
 
 
-async def test_a_gap_is_unsettled_until_an_audit_has_settled_it(database: Database):
+async def test_a_gap_is_open_until_the_pbx_is_back(database: Database):
     store = Gaps(database)
-    away, closed = a_gap(1), a_gap(2, until=NOW)
-    for gap in (closed, away, a_gap(3, **WHOLE)):
+    away = a_gap(2)
+    for gap in (a_gap(1, until=NOW), away, a_gap(3, **WHOLE)):
         await store.put(gap)
 
-    assert await store.unsettled(10) == (away, closed)
+    assert await store.open() == (away,)
 
 
 async def test_pages_are_newest_first_and_whole(database: Database):
