@@ -47,12 +47,10 @@ function whatBecame(gap) {
 
 /** @param {any} gap */
 function concerned(gap) {
-  const until = t(gap.is_audited ? 'gap.until_audit' : 'gap.no_record');
-  if (gap.queues.length === 0) return until;
   const names = gap.queues.map((/** @type {string} */ queue) => shown(queue, 24));
   const more = names.length - QUEUES_NAMED;
   const named = more > 1 ? [...names.slice(0, QUEUES_NAMED), t('gap.more_queues', { count: more })] : names;
-  return `${t('gap.queues', { list: listed(named) })} ${until}`;
+  return t(gap.is_audited ? 'gap.until_audit' : 'gap.no_record', { list: named.length ? listed(named) : t('gap.all_queues') });
 }
 
 function AuditLine({ audit }) {
@@ -69,5 +67,5 @@ function AuditLine({ audit }) {
 }
 
 const clock = (/** @type {string} */ at) => timeOfDay(at, { seconds: true });
-const listed = (/** @type {string[]} */ words) => new Intl.ListFormat(tag(), { type: 'unit', style: 'short' }).format(words);
+const listed = (/** @type {string[]} */ words) => new Intl.ListFormat(tag(), { style: 'narrow' }).format(words);
 const number = (/** @type {any} */ value) => new Intl.NumberFormat(language()).format(value);

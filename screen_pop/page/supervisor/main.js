@@ -33,8 +33,8 @@ function Board({ board, link, user }) {
     </header>
     <${ConnectionBanner} link=${link} pbxLinks=${board.pbxLinks.value} gaps=${board.gaps.value} calm=${t('link.calm_board')} />
     <main class=${`board ${fresh.state}`}>
-      <${Completeness} gaps=${board.gaps.value} audits=${board.audits.value} />
       <${Heroes} queues=${board.queues.value} agents=${board.agents.value} fresh=${fresh} />
+      <${Completeness} gaps=${board.gaps.value} audits=${board.audits.value} />
       <${QueueTable} queues=${board.queues.value} fresh=${fresh} />
       <div class="board-columns">
         <${AgentTable} agents=${board.agents.value} fresh=${fresh} />

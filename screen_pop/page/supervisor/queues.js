@@ -62,7 +62,8 @@ export function Heroes({ queues, agents, fresh }) {
     ${tiles.map(([name, value, tone, goal, mark = '']) => html`<div class=${`hero ${fresh.state === 'gone' ? '' : tone}`} key=${name}>
       <${FigureName} name=${name} values=${{ seconds: all.goal }} />
       <p class="hero-value">${honest(fresh, value)}</p>
-      <p class="hero-goal">${tone && fresh.state !== 'gone' ? html`<${Icon} name="warning" size=${16} />${t(`alarm.${tone}`)}${goal && ' · '}` : ''}${goal || (mark ? '' : '\u00a0')}${mark && html`${goal && ' · '}<span class="tag">${mark}</span>`}</p>
+      <p class="hero-goal">${tone && fresh.state !== 'gone' ? html`<${Icon} name="warning" size=${16} />${t(`alarm.${tone}`)}${goal && ' · '}` : ''}${goal || '\u00a0'}</p>
+      ${mark && html`<p><span class="tag" title=${t('figure.provisional_means')}>${mark}</span></p>`}
     </div>`)}
   </section>`;
 }
