@@ -205,11 +205,12 @@ class Resync:
         for event in shown:  # whoever began a call before those that were dialled for it
             self._show(event, at, lost_at)
         for event in shown:
-            self._dialling(event, shown, at)
-        for event in shown:
             self._place(event, lost_at)
         for event in shown:
             self._reconnect(event, lost_at)
+        for event in shown:  # a phone that dials while it has a customer asks for advice: first it must be known who talks
+            for leg in self._dialling(event, shown, at):
+                self._reconnect(leg, lost_at)
         answered, self._answered = self._answered, []
         for call, offer in answered:
             self._switch.offered_unseen(call, offer, at)
@@ -243,17 +244,17 @@ class Resync:
             self._switch.picked_up_unseen(call, offer, phone.created_at)
             self._answered.append((call, offer))
 
-    def _dialling(self, event: AmiEvent, shown: Iterable[AmiEvent], at: float) -> None:
-        """A phone that dials somebody: an outbound or internal call, or a consultation, that began unseen."""
+    def _dialling(self, event: AmiEvent, shown: Iterable[AmiEvent], at: float) -> list[AmiEvent]:
+        """A phone that dials somebody: an outbound or internal call, or a consultation, that began unseen. Gives its legs."""
         switch = self._switch
         caller = switch.known(event)
         if caller is None or caller.owner is not None or caller.kind is not Kind.AGENT or event.get("Application") != "Dial":
-            return
-        linked = (e for e in shown if e.get("Application") == "AppDial" and e.get("Linkedid") == caller.linkedid)
+            return []
+        linked = [e for e in shown if e.get("Application") == "AppDial" and e.get("Linkedid") == caller.linkedid]
         legs = [leg for leg in map(switch.known, linked) if leg is not None and leg.call is None]
         call = switch.begin_from(caller, legs[0], caller.created_at) if legs else None
         if call is None:
-            return
+            return []
         call.estimated = True
         _, _, dial_string = event.get("ApplicationData").split(",", 1)[0].partition("/")
         for leg in legs:
@@ -262,6 +263,7 @@ class Resync:
                 call_rules.dialled_trunk(switch, call, caller, leg, call_rules.number_dialled(dial_string), at)
             elif leg.kind is Kind.AGENT:
                 self._offered(call, leg)
+        return [event, *linked]
 
     # --- bridges
 
