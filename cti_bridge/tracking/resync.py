@@ -15,10 +15,9 @@ from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import CallId, TransferType
 from cti_bridge.tracking import bridge_rules, call_rules, queue_rules
 from cti_bridge.tracking.channels import RINGING, UP, Channel, Kind
-from cti_bridge.tracking.draft import CallDraft, OfferDraft, TransferDraft, VisitDraft
+from cti_bridge.tracking.draft import CallDraft, OfferDraft, TalkDraft, TransferDraft, VisitDraft
 from cti_bridge.tracking.outcomes import asked_at
 from cti_bridge.tracking.switch import Switch
-from cti_bridge.tracking.transfer_rules import went_to
 
 _SHUTDOWN_SECONDS = 30.0
 _WHOLE_SECONDS = 1.0
@@ -61,7 +60,7 @@ class Resync:
         """Of each queue listed: how many wait, as the PBX counts them, and who."""
         self._missing: list[Channel] = []
         self._left: list[tuple[CallDraft, VisitDraft]] = []
-        self._lost_talks: list[tuple[CallDraft, str]] = []
+        self._talked: list[tuple[CallDraft, list[TalkDraft]]] = []
         self._answered: list[tuple[CallDraft, OfferDraft]] = []
         self._swept: dict[str, tuple[Channel, float]] = {}
         self._unknown: frozenset[str] = frozenset()
@@ -135,7 +134,7 @@ class Resync:
         """What the listings lacked, and no event has told of since, is over; whom an agent let go of is with another."""
         missing, self._missing = self._missing, []
         left, self._left = self._left, []
-        lost_talks, self._lost_talks = self._lost_talks, []
+        talked, self._talked = self._talked, []
         lost_at = self._lost_at if self._lost_at is not None else at
         for channel in missing:
             if self._switch.channels.get(channel.uid) is channel:
@@ -145,8 +144,8 @@ class Resync:
                 call.estimated = True
                 call.queue_exit = call.queue_exit or "TIMEOUT"
                 queue_rules.leave(self._switch, call, lost_at)
-        for call, agent in lost_talks:
-            self._transferred(call, agent, lost_at)
+        for call, before in talked:
+            self._transferred(call, before, lost_at, at)
         if not self._away:
             self._shown, self._lost_at = {}, None
 
@@ -170,11 +169,12 @@ class Resync:
         self._shown = listed
         if whole:
             self._missing = [channel for channel in self._switch.channels if channel.uid not in listed]
-        for channel in self._missing:
-            call = channel.call
-            if call is not None and channel is not call.customer and (talk := call.talk_of(channel)) is not None:
-                self._lost_talks.append((call, talk.party))
+        for call in self._switch.calls.values():
+            if talks := [talk for talk in call.open_talks() if talk.left_at is None and talk.channel.kind is Kind.AGENT]:
+                self._talked.append((call, talks))
         self._take(listed.values(), at, lost_at)
+        for call, before in self._talked:
+            self._moved(call, before)
 
     def _sweep(self, listed: dict[str, AmiEvent], at: float, *, whole: bool) -> None:
         """Between two gaps: what two listings lack is over since the first, what two listings have alone is taken in."""
@@ -201,8 +201,8 @@ class Resync:
     def _take(self, shown: Iterable[AmiEvent], at: float, lost_at: float) -> None:
         """Channels that live: their states, who dials whom, who is bridged with whom."""
         known = set(self._switch.calls)
-        shown = sorted(shown, key=lambda item: item.get("Uniqueid") != item.get("Linkedid"))
-        for event in shown:  # whoever began a call before those that were dialled for it
+        shown = sorted(shown, key=_in_order_of_dialling)
+        for event in shown:
             self._show(event, at, lost_at)
         for event in shown:
             self._place(event, lost_at)
@@ -304,40 +304,49 @@ class Resync:
             call.voicemail = True
         if channel.bridge is None:
             switch.refresh(call, when)
-            self._moved(call, when)
             return
-        if channel is call.customer and call.estimated and event.get("Application") == "Queue" and not call.visits:
-            queue_rules.join(switch, call, event.get("ApplicationData").split(",", 1)[0], call.started_at)
+        if channel is call.customer and not channel.bridge.parking:
+            if call.estimated and event.get("Application") == "Queue" and not call.visits:
+                queue_rules.join(switch, call, event.get("ApplicationData").split(",", 1)[0], call.started_at)
+            if any(offer.answered_at is not None for offer in call.offers):
+                queue_rules.leave(switch, call, when)
         talks = len(call.talks)
-        if call.queue is not None and any(offer.answered_at is not None for offer in call.offers):
-            queue_rules.leave(switch, call, when)
         bridge_rules.entered(switch, channel, channel.bridge, when)
         if len(call.talks) > talks:
             call.estimated = True
+            call.picked_up = call.picked_up or (channel.offer is None and bool(call.open_offers()))
 
-    def _moved(self, call: CallDraft, when: float) -> None:
-        """The customer is with nobody, and the agent who had them is gone: taken somewhere, it is not known yet where to."""
-        lost = [agent for lost_call, agent in self._lost_talks if lost_call is call]
-        if lost and not [talk for talk in call.open_talks() if talk.left_at is None]:
-            call.moved_from = lost
+    def _moved(self, call: CallDraft, before: list[TalkDraft]) -> None:
+        """Whoever had the customer has them no more, nor has anybody else: taken somewhere, it is not known yet where to."""
+        customer = self._shown.get(call.customer.uid)
+        if customer is None or call.customer.bridge is not None or any(talk.consulting for talk in before):
+            return
+        if customer.get("Exten") != call.customer.exten:
+            call.moved_from = [talk.party for talk in before]
             call.estimated = True
 
-    def _transferred(self, call: CallDraft, agent: str, at: float) -> None:
-        """The agent who had the customer is gone and another has them: a transfer that was not seen. A blind one (a Redirect too)
-        took the customer's channel to the new agent's extension, an attended one left it where it was.
+    def _transferred(self, call: CallDraft, before: list[TalkDraft], at: float) -> None:
+        """Others have the customer now, or their phones ring: a transfer that was not seen. A blind one (a Redirect too) took the
+        customer's channel to the new agent's extension, an attended one left it where it was.
         """
         customer = self._shown.get(call.customer.uid)
-        if call.ended_at is not None or customer is None:
+        with_customer = [talk for talk in call.open_talks() if talk.left_at is None]
+        stays = any(talk in with_customer or (talk.consulting and talk.ended_at is None) for talk in before)
+        if call.ended_at is not None or customer is None or stays or call.conference:
             return
-        if call.moved_from and (ringing := call.open_offers()):
-            went_to(self._switch, call, ringing[0].agent, at)
+        if call.transfers and call.transfers[-1].at >= at:
+            return  # seen since, or told by the queue where the customer waits
+        called = [offer.agent for offer in call.open_offers() if offer.rang_at is not None and call.queue is None]
+        to = [talk.party.removeprefix("external:") for talk in with_customer] or list(called)
+        if not to:
             return
-        talking = call.agents_talking()
-        if not talking or agent in talking:
-            return
-        kind = TransferType.BLIND if customer.get("Exten") == talking[0] else TransferType.ATTENDED
-        to = talking[0].removeprefix("external:")
-        self._switch.transfer(call, TransferDraft(type=kind, from_agent=agent, to=to, at=at, open=False), at)
+        for talk in before:
+            self._switch.end_talk(call, talk, at, let_go=True)
+        otherwise = TransferType.ATTENDED if with_customer else TransferType.BLONDE
+        kind = TransferType.BLIND if customer.get("Exten") == to[0] else otherwise
+        transfer = TransferDraft(type=kind, from_agent=before[0].party, to=to[0], at=at, open=False)
+        self._switch.transfer(call, transfer, at)
+        call.estimated = True
 
     # --- queues
 
@@ -368,6 +377,16 @@ class Resync:
             count, listed = callers.get(call.queue or "", ("", set()))
             if count == str(len(listed)) and call.customer.uid not in listed:
                 self._left.append((call, call.visits[-1]))
+
+
+def _in_order_of_dialling(item: AmiEvent) -> tuple[bool, int, int]:
+    """Whoever began a call before those that were dialled for it; CoreShowChannels lists in no order. Uniqueid: seconds, number."""
+    began, _, number = item.get("Uniqueid").rpartition(".")
+    return (
+        item.get("Uniqueid") != item.get("Linkedid"),
+        int(began) if began.isdecimal() else 0,
+        int(number) if number.isdecimal() else 0,
+    )
 
 
 def _is_parking(bridge: AmiEvent) -> bool:
