@@ -325,7 +325,7 @@ class Resync:
             call.moved_from = [talk.party for talk in before]
             call.estimated = True
 
-    def _transferred(self, call: CallDraft, before: list[TalkDraft], at: float) -> None:
+    def _transferred(self, call: CallDraft, before: list[TalkDraft], lost_at: float, at: float) -> None:
         """Others have the customer now, or their phones ring: a transfer that was not seen. A blind one (a Redirect too) took the
         customer's channel to the new agent's extension, an attended one left it where it was.
         """
@@ -334,14 +334,14 @@ class Resync:
         stays = any(talk in with_customer or (talk.consulting and talk.ended_at is None) for talk in before)
         if call.ended_at is not None or customer is None or stays or call.conference:
             return
-        if call.transfers and call.transfers[-1].at >= at:
+        if call.transfers and call.transfers[-1].at >= lost_at:
             return  # seen since, or told by the queue where the customer waits
         called = [offer.agent for offer in call.open_offers() if offer.rang_at is not None and call.queue is None]
         to = [talk.party.removeprefix("external:") for talk in with_customer] or list(called)
         if not to:
             return
         for talk in before:
-            self._switch.end_talk(call, talk, at, let_go=True)
+            self._switch.end_talk(call, talk, lost_at, let_go=True)
         otherwise = TransferType.ATTENDED if with_customer else TransferType.BLONDE
         kind = TransferType.BLIND if customer.get("Exten") == to[0] else otherwise
         transfer = TransferDraft(type=kind, from_agent=before[0].party, to=to[0], at=at, open=False)
