@@ -35,7 +35,11 @@ class AmiClient:
     ) -> None:
         limits = limits or Limits()
         self.events = EventStream(
-            username=settings.username, note=self._note, resync_seconds=limits.resync, max_buffered_bytes=max_buffered_bytes
+            username=settings.username,
+            note=self._note,
+            resync_seconds=limits.resync,
+            sweep_seconds=limits.sweep,
+            max_buffered_bytes=max_buffered_bytes,
         )
         self.control = AmiControl(username=settings.username, ready=self._events_link_is_up)
         self._events_link = AmiLink(

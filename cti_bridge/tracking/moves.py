@@ -7,7 +7,7 @@ or joins from there, or shares a bridge with somebody whom the agent had dialled
 
 from cti_bridge.domain.call import TransferType
 from cti_bridge.tracking.channels import UP, Channel, Kind
-from cti_bridge.tracking.draft import CallDraft, TransferDraft, VisitDraft
+from cti_bridge.tracking.draft import CallDraft, TransferDraft
 from cti_bridge.tracking.switch import Switch
 
 

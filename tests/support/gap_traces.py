@@ -56,15 +56,19 @@ class PbxPicture:
                 self.queues.setdefault(event.get("Queue"), {})[uid] = at
             case "QueueCallerLeave":
                 self.queues.setdefault(event.get("Queue"), {}).pop(uid, None)
+            case "Hangup":
+                self.channels.pop(uid, None)
+                for waiting in (self.parked, *self.queues.values()):
+                    waiting.pop(uid, None)
+            case _:
+                self._parking(event)
+
+    def _parking(self, event: AmiEvent) -> None:
+        match event.name:
             case "ParkedCall":
                 self.parked[event.get("ParkeeUniqueid")] = list(headers_of(event))
             case "UnParkedCall" | "ParkedCallTimeOut" | "ParkedCallGiveUp":
                 self.parked.pop(event.get("ParkeeUniqueid"), None)
-            case "Hangup":
-                self.channels.pop(uid, None)
-                self.parked.pop(uid, None)
-                for waiting in self.queues.values():
-                    waiting.pop(uid, None)
             case _:
                 pass
 
