@@ -11,8 +11,9 @@ import re
 import secrets
 import signal
 import ssl
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -33,6 +34,9 @@ from cti_bridge.gaps import GapBook
 from cti_bridge.live.board import Board
 from cti_bridge.lookup import Lookup
 from cti_bridge.pipeline import CallTasks, Pipeline
+from cti_bridge.record.auditor import Auditor
+from cti_bridge.record.metrics import AuditMetrics
+from cti_bridge.record.reader import PbxRecord
 from cti_bridge.state import Health, ProcessMetrics, State
 from cti_bridge.tracking.tracker import CallTracker
 from routing.fastagi import FastAgiServer
@@ -43,6 +47,7 @@ from screen_pop.live_feed import LiveFeed
 from screen_pop.metrics import WebMetrics
 from screen_pop.server import Ports, build_app, web_runner
 from storage.accounts import Accounts
+from storage.audits import Audits
 from storage.database import Database
 from storage.gaps import Gaps
 from storage.interactions import Interactions
@@ -61,6 +66,24 @@ DRAIN_SECONDS, FLUSH_SECONDS, BROWSER_SECONDS = 5.0, 5.0, 5.0
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def auditor_of(settings: Settings, database: Database, *, settled: Callable[[], Awaitable[None]]) -> Auditor:
+    """The audit of every PBX of the settings; one without a record cannot be looked at, and is told so."""
+    numbers = settings.numbers
+    internal = re.compile(numbers.internal)
+    return Auditor(
+        {
+            pbx.name: PbxRecord(pbx.name, pbx.record, internal=internal, region=numbers.region)
+            for pbx in settings.pbx
+            if pbx.record.is_configured
+        },
+        Audits(database),
+        Accounts(database, region=numbers.region),
+        now=utc_now,
+        settled=settled,
+        nightly_at=settings.audit.nightly_at,
+    )
 
 
 class Application:
@@ -92,14 +115,20 @@ class Application:
             pbx.name: AmiClient(pbx, read_secret(pbx).get_secret_value(), event_classes=f"{EVENT_CLASSES},dialplan")
             for pbx in settings.pbx
         }
+        self._auditor = auditor_of(settings, self.database, settled=self._recorder.flush)
         self._board = Board(
             since=utc_now(),
             service_level_seconds=settings.queues.service_level_seconds,
             short_abandon_seconds=settings.queues.short_abandon_seconds,
             wrap_up_seconds=settings.queues.wrap_up_seconds,
         )
-        self._gaps = GapBook(Gaps(self.database), self._board)
-        self._state = State(self._board, self._clients, self._rules, self._gaps)
+        self._gaps = GapBook(
+            Gaps(self.database),
+            self._board,
+            auditor=self._auditor,
+            recorded={pbx.name for pbx in settings.pbx if pbx.record.is_configured},
+        )
+        self._state = State(self._board, self._clients, self._rules, self._gaps, self._auditor.last)
         self._registry = CollectorRegistry()
         self._web_metrics = WebMetrics(self._registry)
         self._hub = Hub(self._web_metrics)
@@ -149,6 +178,7 @@ class Application:
         self._start(tasks, "fastagi", self._agi.run)
         self._start(tasks, "rules watch", self._watch_rules)
         self._start(tasks, "day", self._turn_days)
+        self._start(tasks, "audit", partial(self._auditor.run, self._gaps.changed))
         log.info("service.started", version=cti_bridge.__version__, host=self.settings.server.host, port=self.port)
         _spare_the_collector()
         self.started.set()
@@ -162,7 +192,7 @@ class Application:
         log.info("service.stopping")
         for site in tuple(runner.sites):
             await site.stop()
-        self._cancel("ami", "pipeline", "fastagi", "rules", "day")
+        self._cancel("ami", "pipeline", "fastagi", "rules", "day", "audit")
         await calls.drain(DRAIN_SECONDS)
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
@@ -202,7 +232,9 @@ class Application:
             "fastagi": lambda: self._agi.counters,
             "call_tasks": lambda: calls.counters,
             "gaps": lambda: self._gaps.counters,
+            "audit": lambda: self._auditor.counters,
         }
+        self._registry.register(AuditMetrics(self._auditor.last))
         self._registry.register(ProcessMetrics(self._board, self._clients, counters))
 
     async def _start_web(self) -> web.AppRunner:

@@ -62,13 +62,11 @@ class GapBook:
     `counters`: opened, closed, settled, store_retries, and dropped: closed before the store was back, and too many of them.
     """
 
-    def __init__(
-        self, store: GapStore, board: Board, *, auditor: GapAuditor | None = None, recorded: Collection[str] = ()
-    ) -> None:
+    def __init__(self, store: GapStore, board: Board, *, auditor: GapAuditor, recorded: Collection[str]) -> None:
         self._store = store
         self._board = board
         self._auditor = auditor
-        self._recorded = frozenset(recorded if auditor is not None else ())
+        self._recorded = frozenset(recorded)
         self._gaps: OrderedDict[GapId, Gap] = OrderedDict()
         """Oldest first."""
         self._open: dict[str, GapId] = {}
@@ -188,7 +186,7 @@ class GapBook:
                 self.counters["dropped"] += 1
 
     def _to_audit(self, gap: Gap) -> None:
-        if self._auditor is not None and gap.pbx in self._recorded:
+        if gap.pbx in self._recorded:
             self._audits[gap.gap_id] = _Audit(asyncio.get_running_loop().time())
             self._came.set()
 
@@ -206,7 +204,7 @@ class GapBook:
         loop = asyncio.get_running_loop()
         for gap_id, audit in list(self._audits.items()):
             gap = self._gaps.get(gap_id)
-            if audit.due > loop.time() or gap is None or self._auditor is None:
+            if audit.due > loop.time() or gap is None:
                 continue
             audited = await self._auditor.gap_closed(gap)
             if audited != gap:

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from cti_bridge.ami.client import AmiClient
 from cti_bridge.ami.link import LinkState
 from cti_bridge.domain.agent import AgentState
+from cti_bridge.domain.audit import AuditResult
 from cti_bridge.domain.call import Call
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.figures import QueueFigures
@@ -31,9 +32,17 @@ GAPS_SHOWN = timedelta(days=1)
 class State:
     """`LiveState`."""
 
-    def __init__(self, board: Board, clients: Mapping[str, AmiClient], rules: RulesHolder, gaps: GapBook) -> None:
+    def __init__(
+        self,
+        board: Board,
+        clients: Mapping[str, AmiClient],
+        rules: RulesHolder,
+        gaps: GapBook,
+        last_audits: Callable[[], Mapping[str, AuditResult]],
+    ) -> None:
         self._board = board
         self._gaps = gaps
+        self._last_audits = last_audits
         self._clients = clients
         self._rules = rules
 
@@ -54,6 +63,9 @@ class State:
 
     def is_audited(self, pbx: str) -> bool:
         return self._gaps.is_audited(pbx)
+
+    def audits(self) -> Sequence[AuditResult]:
+        return tuple(self._last_audits().values())
 
     def routing(self) -> RoutingStatus:
         rules = self._rules

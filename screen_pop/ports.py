@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from cti_bridge.domain.account import Account, AccountId, ContactKind, ContactPoint, Tier
 from cti_bridge.domain.agent import AgentState
+from cti_bridge.domain.audit import AuditResult
 from cti_bridge.domain.call import Call, CallId, Extension
 from cti_bridge.domain.figures import QueueFigures
 from cti_bridge.domain.gap import Gap
@@ -200,5 +201,8 @@ class LiveState(Protocol):
 
     def is_audited(self, pbx: str) -> bool:
         """Whether the PBX's own record can be read."""
+
+    def audits(self) -> Sequence[AuditResult]:
+        """The newest of each PBX."""
 
     def routing(self) -> RoutingStatus: ...

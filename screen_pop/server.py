@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from cti_bridge.domain.errors import WireError
 from screen_pop import wire
-from screen_pop.api import accounts, calls, gaps, interactions, live, routing, sessions
+from screen_pop.api import accounts, audits, calls, gaps, interactions, live, routing, sessions
 from screen_pop.api.operations import operations_routes
 from screen_pop.api.problems import problems, route_of
 from screen_pop.api.route import MAX_BODY_BYTES, Route, Services, handler_of
@@ -48,6 +48,7 @@ API_ROUTES: tuple[Route, ...] = (
     *calls.ROUTES,
     *live.ROUTES,
     *gaps.ROUTES,
+    *audits.ROUTES,
     *routing.ROUTES,
 )
 

@@ -5,9 +5,11 @@ a supervisor all of them; an admin the queues, the PBX links and the routing fil
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cti_bridge.domain.agent import AgentState, agent_document
+from cti_bridge.domain.audit import AuditResult, audit_document
 from cti_bridge.domain.call import Call, CallId, Extension, call_document, iso_utc
 from cti_bridge.domain.figures import QueueFigures, figures_document
 from cti_bridge.domain.gap import gap_document
@@ -78,9 +80,10 @@ def snapshot_of(user: User, live: LiveState, pops: Iterable[ScreenPop]) -> dict[
             return {"calls": calls, "pops": pops_shown, "agent": own, "queues": queues, "links": links}
         case Role.SUPERVISOR:
             shown_agents = [agent_document(state) for state in agents]
-            return {"calls": calls, "agents": shown_agents, "queues": queues, "links": links, "gaps": _gaps(live)}
+            return {"calls": calls, "agents": shown_agents, "queues": queues, "links": links, **_completeness(live)}
         case Role.ADMIN:
-            return {"queues": queues, "links": links, "gaps": _gaps(live), "routing": routing_document(live.routing())}
+            routing = routing_document(live.routing())
+            return {"queues": queues, "links": links, **_completeness(live), "routing": routing}
 
 
 def user_document(user: User) -> dict[str, Any]:
@@ -99,8 +102,17 @@ def seen_gap_document(seen: GapSeen) -> dict[str, Any]:
     return gap_document(seen.gap) | {"is_audited": seen.is_audited}
 
 
-def _gaps(live: LiveState) -> list[dict[str, Any]]:
-    return [seen_gap_document(seen) for seen in live.gaps()]
+def audit_summary(result: AuditResult) -> dict[str, Any]:
+    """The audit's result without the single findings: what a line on a board says."""
+    document = audit_document(replace(result, findings=(), problems=()))
+    return {key: value for key, value in document.items() if key not in {"findings", "problems"}}
+
+
+def _completeness(live: LiveState) -> dict[str, Any]:
+    return {
+        "gaps": [seen_gap_document(seen) for seen in live.gaps()],
+        "audits": [audit_summary(result) for result in live.audits()],
+    }
 
 
 def link_document(link: PbxLink) -> dict[str, Any]:

@@ -112,6 +112,7 @@ LIVE_STATES: Mapping[str, str] = {
     "agent.state": "agents",
     "link.state": "links",
     "gap.state": "gaps",
+    "audit.state": "audits",
 }
 """Live states that carry a list, and the list's key; never numbered, newest wins."""
 

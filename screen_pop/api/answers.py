@@ -7,9 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cti_bridge.domain.account import ContactKind, Tier
 from cti_bridge.domain.agent import AgentActivity, AgentStatus, PhoneState
+from cti_bridge.domain.audit import AuditReason
 from cti_bridge.domain.call import CallState, Direction, Outcome, Party, TransferType
 from cti_bridge.domain.gap import GapCause
 from cti_bridge.domain.interaction import Channel
+from cti_bridge.domain.recorded_call import FindingKind, RecordSource
 from screen_pop.ports import Role
 
 
@@ -160,6 +162,45 @@ class GapAnswer(_Answer):
     queues: list[str]
     settled_at: datetime | None
     is_audited: bool
+
+
+class FindingShape(_Answer):
+    kind: FindingKind
+    call_id: str
+    field: str | None
+    stored: str | None
+    recorded: str | None
+    repaired: bool
+
+
+class RecordProblemShape(_Answer):
+    where: str
+    what: str
+    hint: str
+
+
+class AuditAnswer(_Answer):
+    pbx: str
+    reason: AuditReason
+    at: datetime
+    since: datetime
+    until: datetime
+    sources: list[RecordSource]
+    newest: datetime | None
+    calls: int
+    stored: int
+    going_on: int
+    counts: dict[FindingKind, int]
+    added: int
+    corrected: int
+    merged: int
+    removed: int
+    left: int
+    clock_ahead_seconds: float
+    findings: list[FindingShape]
+    problems: list[RecordProblemShape]
+    problem_count: int
+    error: str | None
 
 
 class RoutingAnswer(_Answer):

@@ -3,20 +3,21 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import uuid_utils
 
 from cti_bridge.domain.account import Account, AccountId, ContactKind, ContactPoint, Tier
 from cti_bridge.domain.agent import AgentActivity, AgentState, AgentStatus, PhoneState
+from cti_bridge.domain.audit import AuditReason, AuditResult
 from cti_bridge.domain.call import Call, CallId, CallState, Direction, Extension, Offer, Outcome, Talk
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.figures import QueueFigures
-from cti_bridge.domain.gap import Gap, GapCause, GapId
 from cti_bridge.domain.interaction import Channel, Interaction, InteractionId
 from cti_bridge.domain.phone_number import to_e164
 from screen_pop.ports import Check, CommandRefused, GapSeen, InteractionFilter, Page, PbxLink, Role, RoutingStatus, User
+from tests.support.gaps import a_gap
 
 NOW = datetime(2026, 11, 22, 8, 30, 0, tzinfo=UTC)
 
@@ -106,21 +107,6 @@ def an_agent(extension: str = "1001", **changes: Any) -> AgentState:
         call_id=None,
     )
     return replace(state, **changes)
-
-
-def a_gap(minutes_ago: int = 0, **changes: Any) -> Gap:
-    """Half a minute without the PBX, `minutes_ago`; three calls went on."""
-    since = NOW - timedelta(minutes=minutes_ago)
-    gap = Gap(
-        gap_id=GapId(f"main:{since.timestamp() * 1000:.0f}"),
-        pbx="main",
-        cause=GapCause.LINK,
-        since=since,
-        until=since + timedelta(seconds=28),
-        rebuilt=3,
-        queues=("support",),
-    )
-    return replace(gap, **changes)
 
 
 def figures_of(queue: str = "support", **changes: Any) -> QueueFigures:
@@ -345,6 +331,10 @@ class FakeLive:
 
     the_gaps: list[GapSeen] = field(default_factory=lambda: [GapSeen(gap=a_gap(), is_audited=True)])
 
+    the_audits: list[AuditResult] = field(
+        default_factory=lambda: [AuditResult(pbx="main", reason=AuditReason.GAP, at=NOW, since=NOW, until=NOW, calls=1204)]
+    )
+
     def calls(self) -> Sequence[Call]:
         return self.the_calls
 
@@ -363,22 +353,11 @@ class FakeLive:
     def is_audited(self, pbx: str) -> bool:
         return pbx == "main"
 
+    def audits(self) -> Sequence[AuditResult]:
+        return self.the_audits
+
     def routing(self) -> RoutingStatus:
         return self.the_routing
-
-
-@dataclass
-class FakeGaps:
-    """Gaps in the store, newest first; cursors are positions."""
-
-    the_gaps: list[Gap] = field(default_factory=lambda: [a_gap(minutes) for minutes in range(5)])
-
-    async def list(self, *, cursor: str | None, limit: int) -> Page[Gap]:
-        if cursor is not None and not cursor.isdigit():
-            raise ValueError("this cursor was not made here: leave it out to begin anew")
-        at = int(cursor or 0)
-        more = len(self.the_gaps) > at + limit
-        return Page(items=tuple(self.the_gaps[at : at + limit]), next=str(at + limit) if more else None)
 
 
 @dataclass

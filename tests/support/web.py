@@ -20,12 +20,12 @@ from screen_pop.metrics import WebMetrics
 from screen_pop.ports import User
 from screen_pop.server import Ports, build_app, web_runner
 from screen_pop.session import SessionLimits
+from tests.support.gaps import FakeGaps
 from tests.support.stores import (
     NOW,
     PASSWORD,
     FakeAccounts,
     FakeCommands,
-    FakeGaps,
     FakeInteractions,
     FakeLive,
     FakePasswords,

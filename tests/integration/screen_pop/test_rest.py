@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from cti_bridge.domain.agent import agent_document
+from cti_bridge.domain.audit import audit_document
 from cti_bridge.domain.call import CallId, Extension, call_document
 from cti_bridge.domain.figures import figures_document
 from cti_bridge.domain.interaction import interaction_document
 from screen_pop.ports import CommandRefused, GapSeen
 from screen_pop.visible import link_document, routing_document, seen_gap_document
-from tests.support.stores import ADMIN, AGENT, OTHER_AGENT, SUPERVISOR, a_call, a_gap, an_account, an_interaction
+from tests.support.gaps import a_gap
+from tests.support.stores import ADMIN, AGENT, OTHER_AGENT, SUPERVISOR, a_call, an_account, an_interaction
 from tests.support.web import Web
 
 API = "/api/v1"
@@ -365,3 +367,10 @@ async def test_gaps_are_listed_for_leaders_in_pages(web: Web) -> None:
     assert second[1]["next"] is None
     assert (await web.call("GET", f"{API}/gaps", user=AGENT))[0] == 403
     assert (await web.call("GET", f"{API}/gaps?cursor=no", user=ADMIN))[0] == 422
+
+
+async def test_the_last_audit_of_each_pbx_is_shown_to_leaders(web: Web) -> None:
+    shown = [audit_document(result) for result in web.live.audits()]
+
+    assert await web.call("GET", f"{API}/audits", user=SUPERVISOR) == (200, {"items": shown, "next": None})
+    assert (await web.call("GET", f"{API}/audits", user=AGENT))[0] == 403
