@@ -163,6 +163,7 @@ class GapBook:
                 self.counters["store_retries"] += 1
                 log.warning("gap.waits_for_store", waiting=len(self._unstored), error=str(error))
                 await asyncio.sleep(backoff.next())
+                self._came.set()
 
     # --- the parts
 
