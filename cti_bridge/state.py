@@ -25,6 +25,8 @@ from screen_pop.ports import Check, GapSeen, PbxLink, RoutingStatus
 from storage.recorder import Recorder
 
 _STORE_SECONDS = 0.8
+STUCK = timedelta(hours=4)
+"""A call that the PBX has held for so long is no talk: a leaked channel, or a line that nobody hung up. It is told, not touched."""
 GAPS_SHOWN = timedelta(days=1)
 """How long ago a gap may have ended to be on the boards."""
 
@@ -149,8 +151,11 @@ class ProcessMetrics(Collector):
         waiting = GaugeMetricFamily("cti_queue_waiting", "Callers waiting now", labels=["queue"])
         for figures in self._board.queues(datetime.now(UTC)):
             waiting.add_metric([figures.queue], figures.waiting)
-        live = GaugeMetricFamily("cti_calls_live", "Calls going on now", value=len(self._board.calls()))
-        yield from (connected, frames, waiting, live)
+        calls, now = self._board.calls(), datetime.now(UTC)
+        live = GaugeMetricFamily("cti_calls_live", "Calls going on now", value=len(calls))
+        old = sum(now - call.started_at > STUCK for call in calls)
+        stuck = GaugeMetricFamily("cti_calls_stuck", "Calls that the PBX has held for more than 4 hours", value=old)
+        yield from (connected, frames, waiting, live, stuck)
         for component, read in self._counters.items():
             family = CounterMetricFamily(f"cti_{component}", f"What happened in the {component}, by kind", labels=["kind"])
             for kind, count in read().items():

@@ -93,6 +93,15 @@ async def test_a_lost_pbx_is_named_and_its_figures_are_not_called_live(board: Pa
     await expect(board.locator(".freshness")).to_contain_text("as of")
 
 
+async def test_a_call_that_is_on_for_hours_is_marked(board: Page, board_server: PageServer) -> None:
+    stuck = page_data.call("main:9", state=CallState.TALKING, name="Old Line", talking=("1002",), started=5 * 3600)
+    await board_server.push("call.changed", call=stuck)
+
+    row = board.locator("#live-calls tbody tr", has_text="Old Line")
+    await expect(row.locator(".too-long")).to_contain_text("perhaps the PBX has lost its end")
+    await expect(board.locator("#live-calls .too-long")).to_have_count(1)
+
+
 async def test_a_gap_is_named_while_it_lasts_and_told_afterwards(board: Page, board_server: PageServer) -> None:
     lasting = page_data.gap(20, None, rebuilt=0, ended_unseen=0)
     since = await board.evaluate("(at) => new Date(at).toTimeString().slice(0, 8)", lasting["since"])
