@@ -31,11 +31,14 @@ RING, RINGING, UP, BUSY = "4", "5", "6", "7"
 
 
 class Channel:
-    """One channel of the PBX. `call` is the call it is a leg of; `consults` the customer's call its agent asks advice for."""
+    """One channel of the PBX. `call` is the call it is a leg of; `consults` the customer's call its agent asks advice for.
+
+    `seen_at` is when the stream first told of it, which for one found by a listing is later than `created_at`.
+    """
 
     __slots__ = (
         "bridge", "call", "cause", "consults", "created_at", "dialled", "endpoint", "exten", "hangup_at", "kind", "left_bridge",
-        "linkedid", "name", "number", "offer", "originating", "queue", "released", "ringing_at", "soft_hangup_at", "spying",
+        "linkedid", "name", "number", "offer", "originating", "queue", "released", "ringing_at", "seen_at", "soft_hangup_at", "spying",
         "state", "target", "twin", "uid", "up_at",
     )  # fmt: skip
 
@@ -45,6 +48,7 @@ class Channel:
         self.kind = kind
         self.endpoint = endpoint
         self.created_at = at
+        self.seen_at = at
         self.state = "0"
         self.exten = ""
         self.linkedid = uid
@@ -155,6 +159,10 @@ class Channels:
             self._ended_order.append(uid)
             if len(self._ended_order) > 50_000:
                 self._ended.discard(self._ended_order.popleft())
+
+    def forget_ended(self, uid: str) -> None:
+        """Its events are heard again."""
+        self._ended.discard(uid)
 
     def enter(self, channel: Channel, bridge_uid: str, at: float, *, parking: bool, conference: bool) -> Bridge:
         bridge = self._bridges.get(bridge_uid)

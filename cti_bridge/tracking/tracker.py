@@ -101,6 +101,28 @@ class CallTracker:
         """The calls that are not over, as they stand at `now`."""
         return [call.picture(now) for call in self._switch.calls.values()]
 
+    def needed_from(self) -> float | None:
+        """The moment from which the stream must be told again to come to the present state; None where nothing goes on."""
+        channels = list(self._switch.channels)
+        calls = {call.call_id: call for channel in channels for call in (channel.call, channel.consults) if call is not None}
+        for call in (calls | self._switch.calls).values():
+            # A leg may outlive its call (a consultation goes on when the customer is gone): told alone it would be a call.
+            channels += (call.starter, call.customer)
+            channels += [part.channel for part in (*call.talks, *call.offers)]
+        return min((channel.seen_at for channel in channels), default=None)
+
+    def knows(self, uid: str) -> bool:
+        """Whether this channel is alive, or known to be over."""
+        return self._switch.channels.get(uid) is not None or self._switch.channels.has_ended(uid)
+
+    def leave_out(self, uid: str) -> None:
+        """Takes this channel for one that is over, whatever is told of it, until `take_in`."""
+        self._switch.channels.remember_ended(uid)
+
+    def take_in(self, uid: str) -> None:
+        """Hears of this channel again."""
+        self._switch.channels.forget_ended(uid)
+
     def _taken(self) -> list[TrackerEvent]:
         out = self._switch.out
         if out:
