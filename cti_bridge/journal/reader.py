@@ -101,8 +101,8 @@ def _contents(path: Path, most: int = -1) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(most)
-    except FileNotFoundError:
-        return b""  # half of a segment, from a start or a removal that was cut short
+    except OSError:
+        return b""  # told as torn: a bad disk, or half of a segment from a start or a removal that was cut short
 
 
 @dataclass(slots=True)
@@ -122,7 +122,7 @@ class _Walk:
     def _segment(self, segment: Segment, index: int) -> Iterator[JournalItem]:
         end = 0  # of what was read of the bytes
         broken: int | None = None  # where the first line is that was left out since the last good one
-        with segment.ami.open("rb") if segment.ami.exists() else io.BytesIO() as ami:
+        with _opened(segment.ami) as ami:
             size = ami.seek(0, os.SEEK_END)
             for line in lines_in(_contents(segment.ts)):
                 if isinstance(line, int) or not line.is_sound(data := _read(ami, line, size)):
@@ -172,12 +172,22 @@ class _Walk:
 def _read(ami: BinaryIO, line: Line, size: int) -> bytes:
     if not line.length or line.off + line.length > size:
         return b""
-    ami.seek(line.off)
-    return ami.read(line.length)
+    try:
+        ami.seek(line.off)
+        return ami.read(line.length)
+    except OSError:
+        return b""  # a bad disk: told as torn
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError:
+        return io.BytesIO()  # as in _contents
 
 
 def _skipped(walk: _Walk, items: Iterator[JournalItem], needs: float) -> Iterator[JournalItem]:
-    """Goes on to the chunk of that moment, at once; gives it with the beginning of the event that it completes, and what follows."""
+    """Goes on to the chunk of that moment, at once; gives it with the head of the event that it completes, and what follows."""
     rest = b""
     torn: Torn | None = None
     noted: tuple[Noted, ...] = ()

@@ -118,9 +118,7 @@ class Removed:
     needed: int
 
 
-def remove_old(
-    segments: Sequence[Segment], *, needs: float | None, now: datetime, max_age: timedelta, max_bytes: int
-) -> Removed:
+def remove_old(segments: Sequence[Segment], *, needs: float | None, now: datetime, max_age: timedelta, max_bytes: int) -> Removed:
     """Removes what is too old or too much, oldest first; never the newest, and nothing that a replay from `needs` reads unless
     the size forces it. Raises OSError.
     """

@@ -56,8 +56,8 @@ def limits_of(settings: JournalSettings, *, pbxes: int) -> JournalLimits:
 class Journal:
     """One PBX's journal in `folder`. `begin`, then `run` it; `take` is the tap of the events link; `close` at the end.
 
-    `counters`: bytes, chunks, segments (begun), errors (times that writing failed), not_written (bytes then), torn (damaged places
-    found when reading), removed, needed_removed. `trouble` says why nothing is written now, else None.
+    `counters`: bytes, chunks, segments (begun), errors (times that writing failed), not_written (bytes then), torn (places found
+    damaged by a replay), removed, needed_removed. `trouble` says why nothing is written now, else None.
     """
 
     def __init__(self, folder: Path, limits: JournalLimits, *, pbx: str, clock: Clock = system_clock) -> None:

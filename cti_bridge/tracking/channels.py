@@ -38,8 +38,8 @@ class Channel:
 
     __slots__ = (
         "bridge", "call", "cause", "consults", "created_at", "dialled", "endpoint", "exten", "hangup_at", "kind", "left_bridge",
-        "linkedid", "name", "number", "offer", "originating", "queue", "released", "ringing_at", "seen_at", "soft_hangup_at", "spying",
-        "state", "target", "twin", "uid", "up_at",
+        "linkedid", "name", "number", "offer", "originating", "queue", "released", "ringing_at", "seen_at", "soft_hangup_at",
+        "spying", "state", "target", "twin", "uid", "up_at",
     )  # fmt: skip
 
     def __init__(self, uid: str, name: str, kind: Kind, endpoint: str, at: float) -> None:
@@ -94,7 +94,7 @@ class Channels:
     """All live channels and bridges of one PBX. `internal` tells agents' phones from trunks by endpoint name."""
 
     def __init__(self, internal: re.Pattern[str]) -> None:
-        self._internal = internal
+        self.internal = internal
         self._live: dict[str, Channel] = {}
         self._bridges: dict[str, Bridge] = {}
         self._halves: dict[str, Channel] = {}
@@ -131,13 +131,13 @@ class Channels:
         """What a channel name (or interface) stands for, and its endpoint: `PJSIP/1001-0000002a` is agent 1001."""
         if match := _DEVICE.match(name):
             endpoint = match[1]
-            return (Kind.AGENT if self._internal.match(endpoint) else Kind.TRUNK), endpoint
+            return (Kind.AGENT if self.internal.match(endpoint) else Kind.TRUNK), endpoint
         if match := _LOCAL.match(name):
             return Kind.LOCAL, match[1]
         return Kind.OTHER, name
 
     def is_internal(self, number: str) -> bool:
-        return self._internal.match(number) is not None
+        return self.internal.match(number) is not None
 
     def of_agent(self, extension: str) -> Iterator[Channel]:
         return (c for c in self._live.values() if c.kind is Kind.AGENT and c.endpoint == extension)

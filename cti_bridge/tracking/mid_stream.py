@@ -49,7 +49,7 @@ class MidStream:
         self._is_before_note = False
 
     def finish(self) -> None:
-        """The stream goes on live: a channel that lives after all (older than a replay goes back) is found by the next listing."""
+        """The stream goes on live: a channel that lives after all (older than a replay goes back) comes by a listing."""
         for uid in self._left_out:
             self._tracker.take_in(uid)
 

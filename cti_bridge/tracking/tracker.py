@@ -75,6 +75,10 @@ class CallTracker:
         self._switch = Switch(pbx, region, internal)
         self._resync = resync.Resync(self._switch)
 
+    def fresh(self) -> "CallTracker":
+        """Another one with the same settings that has seen nothing."""
+        return CallTracker(self._switch.pbx, region=self._switch.region, internal=self._switch.channels.internal)
+
     def feed(self, event: AmiEvent, at: float) -> list[TrackerEvent]:
         """What this event means, in order; empty for most."""
         leaving = self._switch.leaving
@@ -108,7 +112,8 @@ class CallTracker:
         for call in (calls | self._switch.calls).values():
             # A leg may outlive its call (a consultation goes on when the customer is gone): told alone it would be a call.
             channels += (call.starter, call.customer)
-            channels += [part.channel for part in (*call.talks, *call.offers)]
+            channels += [talk.channel for talk in call.talks]
+            channels += [offer.channel for offer in call.offers]
         return min((channel.seen_at for channel in channels), default=None)
 
     def knows(self, uid: str) -> bool:
