@@ -42,11 +42,15 @@ Between two answers Asterisk sends what events wait: those that belong to the ch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """TCP is up on connection number `conn` (counted from 1 for each client), asked for at `asked_at`; nothing was read yet."""
+    """TCP is up on connection number `conn` (counted from 1 for each client), asked for at `asked_at`; nothing was read yet.
+
+    `ids`: what the ActionIDs of this connection begin with.
+    """
 
     at: At
     asked_at: At
     conn: int
+    ids: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +95,24 @@ class Disconnected:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overflowed:
+    """A chunk that the consumer does not get, because it is too far behind: only the tap is given it."""
+
+    at: At
+    conn: int
+    data: bytes
+
+
 StreamNews = AmiEvent | Connected | PbxIdentity | Resynced
 StreamItem = Opened | Received | Disconnected
 
 
 Note = Callable[[str, str | None, bool], None]
 """Takes what was learnt about a standing link: in plain words, Asterisk's version where known, whether all is well."""
+
+Tap = Callable[[StreamItem | Overflowed], None]
+"""Takes each item before it can have an effect; must neither block nor raise (the journal)."""
 
 
 class EventStream:
@@ -107,12 +123,14 @@ class EventStream:
         *,
         username: str,
         note: Note,
+        tap: Tap | None = None,
         resync_seconds: float = 60.0,
         sweep_seconds: float = 60.0,
         max_buffered_bytes: int = MAX_BUFFERED_BYTES,
     ) -> None:
         self._username = username
         self._note = note
+        self._tap = tap
         self._resync_seconds = resync_seconds
         self._sweep_seconds = sweep_seconds
         self._sweep_id = ""
@@ -162,10 +180,12 @@ class EventStream:
         self._asked.clear()
         self._refused.clear()
         self._facts.clear()
-        self._put(Opened(at=at, asked_at=asked_at, conn=self._conn), _ITEM_BYTES)
+        self._put(Opened(at=at, asked_at=asked_at, conn=self._conn, ids=connection.ids), _ITEM_BYTES)
 
     def received(self, at: At, data: bytes, news: Sequence[News]) -> None:
         if self._overflowing:
+            if self._tap is not None:
+                self._tap(Overflowed(at=at, conn=self._conn, data=data))
             return
         # Nearly all news are events: they go through without the match in `_told`.
         told = tuple(told for item in news if (told := item if isinstance(item, AmiEvent) else self._told(item)) is not None)
@@ -181,6 +201,8 @@ class EventStream:
         self._put(Disconnected(at=at, conn=self._conn, reason=reason), _ITEM_BYTES)
 
     def _put(self, item: StreamItem, cost: int) -> None:
+        if self._tap is not None:
+            self._tap(item)
         self._buffer.append((item, cost))
         self._buffered += cost
         self._drained.clear()
