@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.cti_client import until
-from tests.support.pbx_lab import Lab
+from tests.support.pbx_lab import OFF, Lab
 from tests.support.service import Service, Site, running_service
 
 pytestmark = pytest.mark.pbx
@@ -60,6 +60,58 @@ async def test_calls_and_seats_are_right_after_the_service_was_away(lab: Lab, si
         stored = [await supervisor.stored(call["call_id"]) for call in (second, third, fourth)]
         assert [call["outcome"] for call in stored] == ["answered", "answered", "abandoned"]
         assert [call["hung_up_by"] for call in stored] == ["customer"] * 3
+
+
+async def test_a_transfer_a_parking_and_a_consultation_are_found_as_they_are(lab: Lab, site: Site) -> None:
+    await lab.only("support", "1003")
+    carrier = await lab.carrier()
+    one, three, four, five, six = [await lab.phone(phone) for phone in ("1001", "1003", "1004", "1005", "1006")]
+    async with running_service(lab, site) as before:
+        await before.connected()
+        parks = carrier.call("8100", number=FIRST)
+        parker = await one.next_call()
+        parker.answer()
+        moves = carrier.call("8001", number=SECOND)
+        mover = await three.next_call()
+        mover.answer()
+        for phone in (four, five):
+            phone.rejects = OFF
+        asks = carrier.call("8002", number=THIRD)
+        asker = await six.next_call()
+        asker.answer()
+        for phone in ("1001", "1003", "1006"):
+            await lab.through(phone)
+        four.rejects = five.rejects = None
+        await asker.press("*21004")
+        (await four.next_call()).answer()
+        await lab.through("1004")
+
+    await parker.press("#72")
+    await mover.refer("1005")
+    (await five.next_call()).answer()
+    await lab.through("1005")
+
+    async with running_service(lab, site) as after:
+        await after.connected()
+        supervisor = await after.person("sam")
+        live = {call["customer_number"]: call for call in (await supervisor.get("/calls"))["items"]}
+        (gap,) = (await supervisor.get("/gaps"))["items"]
+        first, second, third = (live[f"+44{number[1:]}"] for number in (FIRST, SECOND, THIRD))
+
+        assert (gap["rebuilt"], gap["ended_unseen"], gap["appeared"]) == (3, 0, 0)
+        assert (first["parked"], first["talking"], first["transfers"]) == (True, [], [])
+        assert (second["talking"], second["transfers"]) == (["1005"], [{"type": "blind", "from": "1003", "to": "1005"}])
+        assert third["answered_by"] == ["1006"]
+
+        asker.hang_up()
+        transferred = (await supervisor.event("call.transferred"))["call"]
+        for customer in (parks, moves, asks):
+            customer.hang_up()
+        stored = [await supervisor.stored(call["call_id"]) for call in (first, second, third)]
+
+    assert transferred["transfers"] == [{"type": "attended", "from": "1006", "to": "1004"}]
+    assert [call["answered_by"] for call in stored] == [["1001"], ["1003", "1005"], ["1006", "1004"]]
+    assert [call["outcome"] for call in stored] == ["answered"] * 3
 
 
 async def test_a_killed_pbx_is_a_gap_of_its_own_kind(lab: Lab, service: Service) -> None:
