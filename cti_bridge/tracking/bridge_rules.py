@@ -1,9 +1,9 @@
 """Rules for bridges: who hears whom, and what the bridge's own count tells of events that were missed."""
 
 from cti_bridge.ami.messages import AmiEvent
-from cti_bridge.tracking.channels import UP, Bridge, Channel
+from cti_bridge.tracking.channels import UP, Bridge, Channel, Kind
 from cti_bridge.tracking.draft import CallDraft
-from cti_bridge.tracking.moves import park
+from cti_bridge.tracking.moves import came_instead, just_left, moved_away, park
 from cti_bridge.tracking.switch import Switch
 
 
@@ -18,10 +18,15 @@ def bridge_enter(switch: Switch, event: AmiEvent, at: float) -> None:
         parking=event.get("BridgeType") == "parking" or event.get("BridgeCreator") == "Parking",
         conference=event.get("BridgeCreator") == "ConfBridge",
     )
-    if channel.call is not None and channel.call.customer is channel:
+    call = channel.call
+    if call is not None and call.customer is channel:
         channel.exten = event.get("Exten")
         if bridge.parking:
-            park(switch, channel.call, at)
+            park(switch, call, at)
+    elif call is not None and channel.kind is Kind.LOCAL:
+        channel.exten = event.get("Exten")
+        if call.talks:
+            came_instead(switch, call, channel, at)
     if event.get("BridgeType") == "basic":
         _count(switch, bridge, channel, event.get("BridgeNumChannels"), at)
     _entered(switch, channel, bridge, at)
@@ -86,7 +91,7 @@ def bridge_leave(switch: Switch, event: AmiEvent, at: float) -> None:
     if event.get("BridgeType") == "basic" and len(bridge.members) == 1 and event.get("BridgeNumChannels") == "1":
         _count(switch, bridge, channel, "2", bridge.entered_at)
     if channel.call is not None and channel.call.ended_at is None:
-        _parted(channel.call, channel, event.get("Exten"), at)
+        _parted(switch, channel.call, channel, event.get("Exten"), at)
     others = switch.channels.connected(bridge)
     switch.channels.leave(channel)
     for other in others:
@@ -96,20 +101,16 @@ def bridge_leave(switch: Switch, event: AmiEvent, at: float) -> None:
         switch.refresh(channel.call, at)
 
 
-_MOVE_SECONDS = 1.0
-"""Where an agent transfers by feature code or AMI, their leg may leave the bridge before the customer does."""
-
-
-def _parted(call: CallDraft, channel: Channel, exten: str, at: float) -> None:
+def _parted(switch: Switch, call: CallDraft, channel: Channel, exten: str, at: float) -> None:
     """What a leg's leaving says: the customer was moved, a consultation is over, or an agent went first."""
     asked = channel.hangup_at is not None or channel.soft_hangup_at is not None
     if channel is call.customer:
         if not asked:
-            moved = exten != channel.exten  # to another extension: it is told as the customer leaves the bridge (22.10.1)
-            together = [t for t in call.open_talks() if t.left_at is None or (moved and at - t.left_at < _MOVE_SECONDS)]
-            stays = [t for t in together if t.channel.hangup_at is None and t.channel.soft_hangup_at is None]
-            call.moved_from = [t.party for t in stays if t.channel.bridge is not None or moved]
-            call.moved_to = exten if moved else ""
+            _moved(switch, call, exten, at)
+        return
+    if channel.kind is Kind.LOCAL and channel.twin is not None and channel.twin.bridge is call.customer.bridge is not None:
+        if exten != channel.exten:  # the customer is moved behind the agent's Local channel
+            call.moved_from, call.moved_to = [talk.party for talk in just_left(call, at)], exten
         return
     talk = call.talk_of(channel)
     if talk is None:
@@ -118,6 +119,19 @@ def _parted(call: CallDraft, channel: Channel, exten: str, at: float) -> None:
         talk.left_at, talk.consulting = at, False
     elif not asked and call.customer.bridge is not None and call.customer.hangup_at is None:
         talk.left_first = True
+
+
+def _moved(switch: Switch, call: CallDraft, exten: str, at: float) -> None:
+    """The customer leaves a bridge, and nobody ends the call; a new extension in the event is where they go (22.10.1)."""
+    if exten == call.customer.exten:
+        stays = [talk for talk in call.open_talks() if talk.left_at is None and talk.channel.bridge is not None]
+        call.moved_to = ""
+    else:
+        stays = just_left(call, at)
+        call.moved_to = exten
+    call.moved_from = [t.party for t in stays if t.channel.hangup_at is None and t.channel.soft_hangup_at is None]
+    if call.moved_to and stays and all(switch.channels.get(talk.channel.uid) is None for talk in stays):
+        moved_away(switch, call, at)
 
 
 def _refresh_all(switch: Switch, channel: Channel, at: float) -> None:

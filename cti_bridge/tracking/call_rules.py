@@ -18,6 +18,13 @@ _ELSEWHERE = "26"
 """Cause of a leg that is given up because another one was answered."""
 _NOT_REACHED = frozenset({"18", "20"})
 """Causes of a phone that did not answer the network at all: nobody refused anything (time-out of SIP, not registered)."""
+_FORWARDED = "23"
+"""Cause of a phone that answered with a diversion (302)."""
+_CANCELLED = "127"
+"""Cause of a caller who gave up before the answer, by CANCEL of SIP; the PBX itself gives no such cause (22.10.1)."""
+_UNTOLD = frozenset({"", "0", "16", "19", "26", "127"})
+"""Causes of a leg that the PBX gave up: the phone said nothing."""
+_OPEN_DIAL = frozenset({None, "ANSWER"})
 _PEOPLE = frozenset({"", "0", "16", "17", "18", "19", "20", "21", "127"})
 """Causes that say what a person did or did not do; others (no such number, congestion) are the network's failure."""
 
@@ -89,7 +96,7 @@ def hangup(switch: Switch, event: AmiEvent, at: float) -> None:
     channel = switch.known(event)
     if channel is not None:
         _in_state(switch, channel, event.get("ChannelState"), at)
-        _tell_cause(channel, event.get("Cause"))
+        _tell_cause(channel, event.get("Cause"), at)
         gone(switch, channel, at)
     else:
         switch.channels.remember_ended(event.get("Uniqueid"))
@@ -106,14 +113,26 @@ def _tell_refusal(channel: Channel) -> None:
         offer.result, offer.rang_at = said_no, offer.ended_at
 
 
-def _tell_cause(channel: Channel, cause: str) -> None:
-    """What the Hangup of a leg that was never answered says of its ring and its dialling, where no DialEnd said it."""
-    call, offer = channel.call, channel.offer
-    if call is None or call.ended_at is not None or not channel.dialled or channel.up_at is not None:
+def _tell_cause(channel: Channel, cause: str, at: float) -> None:
+    """What the Hangup of a leg that was never answered says of its ring and its dialling, where no DialEnd said it; and that a
+    device wanted it, where its HangupRequest was missed.
+    """
+    if channel.up_at is not None or channel.call is None or channel.call.ended_at is not None:
         return
+    if channel.originating and channel.hangup_at is None and cause == _CANCELLED:
+        channel.hangup_at = at
+    if not channel.dialled:
+        return
+    call, offer = channel.call, channel.offer
+    if channel.hangup_at is None and cause not in _UNTOLD | _NOT_REACHED | {_FORWARDED}:
+        channel.hangup_at, channel.cause = at, cause
+        _tell_refusal(channel)
+    if offer is not None and cause == _FORWARDED and (offer.result is OfferResult.NO_ANSWER or offer.ended_at is None):
+        offer.result, offer.ended_at = OfferResult.FORWARDED, offer.ended_at or at
+        offer.rang_at = offer.rang_at or at
     if offer is not None and offer.result is OfferResult.NO_ANSWER and cause == _ELSEWHERE:
         offer.result = OfferResult.ANSWERED_ELSEWHERE
-    if channel.kind in {Kind.AGENT, Kind.TRUNK} and call.queue is None and call.dial_status in {None, "ANSWER"}:
+    if cause != _FORWARDED and channel.kind in {Kind.AGENT, Kind.TRUNK} and call.queue is None and call.dial_status in _OPEN_DIAL:
         call.dial_status = "BUSY" if cause == "17" else "NOANSWER" if cause in _PEOPLE else "CONGESTION"
 
 
@@ -177,7 +196,7 @@ def pair(switch: Switch, event: AmiEvent, at: float) -> tuple[CallDraft, Channel
             paired_anew(switch, source, dest, at)
         source.target, dest.dialler = dest, source
     call = dest.call
-    if not dest.dialled:
+    if not dest.dialled or (call is None and source is not None):
         dest.dialled = True
         call = _call_of(switch, source, dest, event, at) or call
         if call is None or call.ended_at is not None:
@@ -185,13 +204,15 @@ def pair(switch: Switch, event: AmiEvent, at: float) -> tuple[CallDraft, Channel
         dest.call = call
         if dest.twin is not None:
             dest.twin.call = call
-        if source is not None and source is call.customer:
+        if source is not None and (source is call.customer or _speaks_for_customer(call, source)):
             _moved(switch, call, dest, event, at)
         if dest.kind is Kind.TRUNK:
-            dialled_trunk(switch, call, source, dest, number_dialled(event.get("DialString")), at)
+            dialled_trunk(switch, call, source, dest, number_dialled(event.get("DialString")) or _number_shown(event), at)
     if call is None or call.ended_at is not None:
         return None
     if dest.kind is Kind.AGENT:
+        if call.click_to_call and dest.offer is None and source is call.starter and not call.answered:
+            _calls_colleague(switch, call, dest, at)
         switch.offer(call, dest, at)
     if dest.state != (state := event.get("DestChannelState")):
         _in_state(switch, dest, state, at)
@@ -232,12 +253,26 @@ def _dialled_by_pbx(switch: Switch, dest: Channel, event: AmiEvent, at: float) -
     )
 
 
+def _speaks_for_customer(call: CallDraft, source: Channel) -> bool:
+    """The far half of a Local channel whose near half is with the customer, after a talk."""
+    near = source.twin
+    return bool(call.talks) and near is not None and near.bridge is not None and near.bridge is call.customer.bridge
+
+
+def _calls_colleague(switch: Switch, call: CallDraft, dest: Channel, at: float) -> None:
+    """Click-to-call to another agent, now that the first one has answered: a call inside the house."""
+    agent = next((offer.agent for offer in call.offers if offer.answered_at is not None), None)
+    if agent is not None and call.customer is call.starter:
+        call.direction, call.presented, call.did = Direction.INTERNAL, agent, dest.endpoint
+        switch.changed(call, at)
+
+
 def _moved(switch: Switch, call: CallDraft, dest: Channel, event: AmiEvent, at: float) -> None:
     """The customer's channel dials somebody: the place that an open transfer or a Redirect went to."""
     if dest.kind is Kind.AGENT:
         went_to(switch, call, dest.endpoint, at)
     elif dest.kind is Kind.TRUNK:
-        went_to_trunk(switch, call, number_dialled(event.get("DialString")) or dest.number, at)
+        went_to_trunk(switch, call, number_dialled(event.get("DialString")) or dest.number or _number_shown(event), at)
     elif dest.kind is Kind.LOCAL:
         went_to(switch, call, dest.endpoint, at)
 
@@ -253,6 +288,12 @@ def dialled_trunk(switch: Switch, call: CallDraft, source: Channel | None, dest:
         call.presented = number or call.presented
         call.did = None
         switch.changed(call, at)
+
+
+def _number_shown(event: AmiEvent) -> str | None:
+    """The digits that the phone dialled, prefix and all, where no DialBegin told the number behind it."""
+    number = event.number("DestCallerIDNum")
+    return None if number in UNKNOWN else number
 
 
 def number_dialled(dial_string: str) -> str | None:
@@ -283,7 +324,7 @@ def dial_end(switch: Switch, event: AmiEvent, at: float) -> None:
         return
     call, dest = found
     said_no = refusal(dest) if status == "NOANSWER" else None
-    if dest.kind is Kind.TRUNK or (call.queue is None and dest.kind is Kind.AGENT):
+    if (dest.kind is Kind.TRUNK or (call.queue is None and dest.kind is Kind.AGENT)) and not event.get("Forward"):
         failed = said_no is not None and dest.cause not in _PEOPLE
         call.dial_status = "CONGESTION" if failed else status
     if dest.offer is None:

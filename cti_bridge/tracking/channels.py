@@ -36,9 +36,9 @@ class Channel:
     """
 
     __slots__ = (
-        "bridge", "call", "cause", "consults", "created_at", "dialled", "dialler", "endpoint", "exten", "hangup_at", "kind", "left_bridge",
-        "linkedid", "name", "number", "offer", "originating", "queue", "released", "ringing_at", "soft_hangup_at", "spying",
-        "state", "target", "twin", "uid", "up_at",
+        "bridge", "call", "cause", "consults", "created_at", "dialled", "dialler", "endpoint", "exten", "hangup_at", "kind",
+        "left_bridge", "linkedid", "name", "number", "offer", "originating", "queue", "released", "ringing_at",
+        "soft_hangup_at", "spying", "state", "target", "twin", "uid", "up_at",
     )  # fmt: skip
 
     def __init__(self, uid: str, name: str, kind: Kind, endpoint: str, at: float) -> None:
@@ -69,6 +69,11 @@ class Channel:
         self.up_at: float | None = None
         self.hangup_at: float | None = None
         self.soft_hangup_at: float | None = None
+
+    def made_before(self, other: "Channel") -> bool:
+        """By the counter at the end of a Uniqueid, which Asterisk raises with each channel."""
+        mine, theirs = self.uid.rpartition(".")[2], other.uid.rpartition(".")[2]
+        return (len(mine), mine) < (len(theirs), theirs)
 
     @property
     def owner(self) -> "CallDraft | None":

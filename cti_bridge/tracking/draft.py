@@ -78,6 +78,8 @@ class VisitDraft:
     abandoned: bool = False
     refused: bool = False
     """The queue did not let the caller in (empty or full): no visit, though the call was meant for it."""
+    assumed: bool = False
+    """Made up from a later event, as the joining itself was not seen."""
     shown: QueueVisit | None = None
     shown_for: tuple[object, ...] = ()
 
@@ -259,7 +261,7 @@ def _transfer(transfer: TransferDraft) -> Transfer:
     return Transfer(type=transfer.type, from_agent=transfer.from_agent, to=transfer.to, at=moment(transfer.at))
 
 
-_TOGETHER_SECONDS = 0.05
+TOGETHER_SECONDS = 0.05
 """Phones that are dialled together ring in the order of dialling; the answers of the network to it come in any order."""
 
 
@@ -275,7 +277,7 @@ def _in_order(offers: list[OfferDraft]) -> list[OfferDraft]:
         if offer.rang_at is None:
             continue
         at = len(out)
-        while at > 0 and (out[at - 1].rang_at or 0.0) > offer.rang_at + _TOGETHER_SECONDS:
+        while at > 0 and (out[at - 1].rang_at or 0.0) > offer.rang_at + TOGETHER_SECONDS:
             at -= 1
         out.insert(at, offer)
     return out

@@ -60,7 +60,7 @@ def who_hung_up(call: CallDraft, at: float) -> Party:
     if not call.answered:
         if call.direction is Direction.INBOUND:
             return customer if call.customer.hangup_at is not None else Party.SYSTEM
-        refused_unrung = call.click_to_call and call.starter.ringing_at is None
+        refused_unrung = call.click_to_call and call.starter.ringing_at is None and call.starter.up_at is None
         return Party.AGENT if call.starter.hangup_at is not None and not refused_unrung else Party.SYSTEM
     last = [talk for talk in call.talks if not talk.let_go and _ended(talk, at) >= at - _SAME_END_SECONDS]
     agents = [talk.channel.hangup_at for talk in last if talk.channel.hangup_at is not None]
@@ -70,7 +70,7 @@ def who_hung_up(call: CallDraft, at: float) -> Party:
     if agents:
         return Party.AGENT
     # A feature code (disconnect) ends the call without any request: whoever presses it leaves the bridge first.
-    if any(talk.left_first and talk.channel.soft_hangup_at is None for talk in last):
+    if any(talk.left_first for talk in last):
         return Party.AGENT
     return Party.SYSTEM
 
