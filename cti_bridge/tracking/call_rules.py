@@ -2,6 +2,7 @@
 
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import Direction, OfferResult, TransferType
+from cti_bridge.domain.call_events import OfferEnd
 from cti_bridge.tracking.channels import BUSY, RINGING, UP, Channel, Kind
 from cti_bridge.tracking.draft import CallDraft
 from cti_bridge.tracking.moves import left_behind, paired_anew, went_to, went_to_trunk
@@ -151,6 +152,8 @@ def gone(switch: Switch, channel: Channel, at: float, *, estimated: bool = False
         return
     if channel.offer is not None:
         switch.end_offer(call, channel.offer, at, refusal(channel) or switch.lost_ring(call, channel.offer))
+        if channel.offer.answered_at is not None and all(talk.channel is not channel for talk in call.talks):
+            switch.tell_offer_end(call, channel.offer, at, OfferEnd.ANSWERED_ELSEWHERE)  # asked for advice only
     if channel is not call.customer and call.talks and not estimated:
         left_behind(switch, call, channel, at)
     talk = call.talk_of(channel)
@@ -204,6 +207,7 @@ def pair(switch: Switch, event: AmiEvent, at: float) -> tuple[CallDraft, Channel
         dest.call = call
         if dest.twin is not None:
             dest.twin.call = call
+            _dialled_already(switch, call, dest.twin.target, at)
         if source is not None and (source is call.customer or _speaks_for_customer(call, source)):
             _moved(switch, call, dest, event, at)
         if dest.kind is Kind.TRUNK:
@@ -217,6 +221,13 @@ def pair(switch: Switch, event: AmiEvent, at: float) -> tuple[CallDraft, Channel
     if dest.state != (state := event.get("DestChannelState")):
         _in_state(switch, dest, state, at)
     return call, dest
+
+
+def _dialled_already(switch: Switch, call: CallDraft, phone: Channel | None, at: float) -> None:
+    """The far half of a Local channel may have dialled before its own dialling is told."""
+    if phone is not None and phone.call is None and phone.kind is Kind.AGENT:
+        phone.call = call
+        switch.offer(call, phone, at)
 
 
 def _call_of(switch: Switch, source: Channel | None, dest: Channel, event: AmiEvent, at: float) -> CallDraft | None:

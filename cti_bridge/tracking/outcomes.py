@@ -70,7 +70,7 @@ def who_hung_up(call: CallDraft, at: float) -> Party:
     if agents:
         return Party.AGENT
     # A feature code (disconnect) ends the call without any request: whoever presses it leaves the bridge first.
-    if any(talk.left_first for talk in last):
+    if any(talk.left_first for talk in last) or (last and call.direction is Direction.INTERNAL):
         return Party.AGENT
     return Party.SYSTEM
 

@@ -80,7 +80,8 @@ def leave(switch: Switch, call: CallDraft, at: float) -> None:
     visit = call.visits[-1]
     visit.left_at = at
     answered = call.picked_up or any(o.answered_at is not None and o.answered_at >= visit.joined_at for o in call.offers)
-    visit.answered = visit.answered or answered
+    dialled = call.customer.target
+    visit.answered = visit.answered or answered or (dialled is not None and dialled.up_at is not None)
     visit.abandoned = not visit.answered and call.customer.hangup_at is not None
     if not visit.answered and not visit.abandoned:
         # QUEUESTATUS follows where the caller goes on in the dialplan, but only a login with class dialplan sees it.

@@ -234,6 +234,10 @@ class Switch:
             why = OfferEnd.ABANDONED
         else:
             why = OfferEnd.RING_NO_ANSWER if result in MISSED else OfferEnd.ANSWERED_ELSEWHERE
+        self.tell_offer_end(call, offer, at, why)
+
+    def tell_offer_end(self, call: CallDraft, offer: OfferDraft, at: float, why: OfferEnd) -> None:
+        """This agent has nothing to do with the call any more."""
         self.out.append(OfferEnded(call=call.picture(at), at=moment(at), agent=offer.agent, nth=offer.nth, why=why))
 
     def lost_ring(self, call: CallDraft, offer: OfferDraft) -> OfferResult:
@@ -323,9 +327,8 @@ class Switch:
 
 
 def _dialled_before(phone: Channel, offer: OfferDraft, at: float) -> bool:
-    """Of phones that one channel dials together, the first one is made first, though perhaps told second."""
-    together = phone.dialler is offer.channel.dialler and at - offer.begun_at < TOGETHER_SECONDS
-    return together and phone.made_before(offer.channel)
+    """Of phones that are dialled together, the one whose channel was made first rings first, though perhaps told second."""
+    return at - offer.begun_at < TOGETHER_SECONDS and phone.made_before(offer.channel)
 
 
 _REFUSAL_SECONDS = 1.0
