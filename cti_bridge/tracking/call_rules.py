@@ -5,7 +5,7 @@ from cti_bridge.domain.call import Direction, OfferResult, TransferType
 from cti_bridge.domain.call_events import OfferEnd
 from cti_bridge.tracking.channels import BUSY, RINGING, UP, Channel, Kind
 from cti_bridge.tracking.draft import CallDraft
-from cti_bridge.tracking.moves import left_behind, paired_anew, went_to, went_to_trunk
+from cti_bridge.tracking.moves import left_behind, paired_anew, speaks_for_customer, took_place, went_to, went_to_trunk
 from cti_bridge.tracking.switch import UNKNOWN, Switch
 from cti_bridge.tracking.transfer_rules import taken
 
@@ -15,6 +15,8 @@ _ASKED = frozenset({"", "0", "16", "127"})
 """Causes of a HangupRequest from a caller who gives up before the answer; 17, 34 and the like are the PBX's own refusal."""
 HANGUP_SECONDS = 10.0
 """A Hangup follows its request at once; the dialplan's `h` extension may take a moment (Asterisk 22)."""
+_TOGETHER_SECONDS = 0.5
+"""What one answer brings about is told within this time."""
 _ELSEWHERE = "26"
 """Cause of a leg that is given up because another one was answered."""
 _NOT_REACHED = frozenset({"18", "20"})
@@ -68,6 +70,8 @@ def hangup_request(switch: Switch, event: AmiEvent, at: float) -> None:
     if channel is None or channel.hangup_at is not None:
         return
     channel.cause = event.get("Cause")
+    if channel.kind is Kind.LOCAL and channel.bridge is not None and channel.call is not None:
+        channel.call.far_side_asked = channel.call.far_side_asked or _from_behind(channel.call, channel)
     refused = channel.state == BUSY or (channel.state != UP and channel.cause not in _ASKED)
     if refused and channel.originating:
         channel.soft_hangup_at = channel.soft_hangup_at or at
@@ -75,6 +79,11 @@ def hangup_request(switch: Switch, event: AmiEvent, at: float) -> None:
         channel.hangup_at = at
         _tell_refusal(channel)
     switch.leaving.append((at, channel))
+
+
+def _from_behind(call: CallDraft, near: Channel) -> bool:
+    """The agent behind this Local channel wants to end: it says so in the customer's bridge, and the customer has not."""
+    return near.bridge is call.customer.bridge and call.customer.hangup_at is None
 
 
 def soft_hangup_request(switch: Switch, event: AmiEvent, at: float) -> None:
@@ -133,7 +142,8 @@ def _tell_cause(channel: Channel, cause: str, at: float) -> None:
         offer.rang_at = offer.rang_at or at
     if offer is not None and offer.result is OfferResult.NO_ANSWER and cause == _ELSEWHERE:
         offer.result = OfferResult.ANSWERED_ELSEWHERE
-    if cause != _FORWARDED and channel.kind in {Kind.AGENT, Kind.TRUNK} and call.queue is None and call.dial_status in _OPEN_DIAL:
+    untold = call.dial_status in _OPEN_DIAL or (offer is not None and offer.ended_at is None)
+    if untold and cause != _FORWARDED and channel.kind in {Kind.AGENT, Kind.TRUNK} and call.queue is None:
         call.dial_status = "BUSY" if cause == "17" else "NOANSWER" if cause in _PEOPLE else "CONGESTION"
 
 
@@ -147,6 +157,8 @@ def refusal(channel: Channel) -> OfferResult | None:
 def gone(switch: Switch, channel: Channel, at: float, *, estimated: bool = False) -> None:
     """A channel is no more: its ring and its talk are over, and the call too if it lived with this channel."""
     call = channel.call
+    if channel.consults is not None and channel.bridge is not None:
+        took_place(switch, channel.consults, channel, at)
     switch.channels.remove(channel)
     if call is None or call.ended_at is not None:
         return
@@ -200,18 +212,7 @@ def pair(switch: Switch, event: AmiEvent, at: float) -> tuple[CallDraft, Channel
         source.target, dest.dialler = dest, source
     call = dest.call
     if not dest.dialled or (call is None and source is not None):
-        dest.dialled = True
-        call = _call_of(switch, source, dest, event, at) or call
-        if call is None or call.ended_at is not None:
-            return None
-        dest.call = call
-        if dest.twin is not None:
-            dest.twin.call = call
-            _dialled_already(switch, call, dest.twin.target, at)
-        if source is not None and (source is call.customer or _speaks_for_customer(call, source)):
-            _moved(switch, call, dest, event, at)
-        if dest.kind is Kind.TRUNK:
-            dialled_trunk(switch, call, source, dest, number_dialled(event.get("DialString")) or _number_shown(event), at)
+        call = _first_dialled(switch, source, dest, event, at)
     if call is None or call.ended_at is not None:
         return None
     if dest.kind is Kind.AGENT:
@@ -221,6 +222,24 @@ def pair(switch: Switch, event: AmiEvent, at: float) -> tuple[CallDraft, Channel
     if dest.state != (state := event.get("DestChannelState")):
         _in_state(switch, dest, state, at)
     return call, dest
+
+
+def _first_dialled(switch: Switch, source: Channel | None, dest: Channel, event: AmiEvent, at: float) -> CallDraft | None:
+    """The first that is heard of this pair: whose call it belongs to, and where that call goes by it."""
+    dest.dialled = True
+    call = _call_of(switch, source, dest, event, at) or dest.call
+    if call is None or call.ended_at is not None:
+        return None
+    dest.call = call
+    if dest.twin is not None:
+        dest.twin.call = call
+        _dialled_already(switch, call, dest.twin.target, at)
+    if source is not None and (source is call.customer or speaks_for_customer(call, source)):
+        _moved(switch, call, dest, event, at)
+        source.exten = event.get("Exten")
+    if dest.kind is Kind.TRUNK:
+        dialled_trunk(switch, call, source, dest, number_dialled(event.get("DialString")) or _number_shown(event), at)
+    return call
 
 
 def _dialled_already(switch: Switch, call: CallDraft, phone: Channel | None, at: float) -> None:
@@ -262,12 +281,6 @@ def _dialled_by_pbx(switch: Switch, dest: Channel, event: AmiEvent, at: float) -
         ),
         at,
     )
-
-
-def _speaks_for_customer(call: CallDraft, source: Channel) -> bool:
-    """The far half of a Local channel whose near half is with the customer, after a talk."""
-    near = source.twin
-    return bool(call.talks) and near is not None and near.bridge is not None and near.bridge is call.customer.bridge
 
 
 def _calls_colleague(switch: Switch, call: CallDraft, dest: Channel, at: float) -> None:
@@ -317,7 +330,22 @@ def number_dialled(dial_string: str) -> str | None:
 
 
 def dial_begin(switch: Switch, event: AmiEvent, at: float) -> None:
-    pair(switch, event, at)
+    found = pair(switch, event, at)
+    if found is not None and found[1].kind is Kind.TRUNK:
+        _renumber(*found, number_dialled(event.get("DialString")))
+
+
+def _renumber(call: CallDraft, dest: Channel, number: str | None) -> None:
+    """The number itself, where only the digits that the phone dialled were known so far."""
+    shown = dest.number
+    if number is None or number == shown:
+        return
+    dest.number = number
+    if dest is call.customer and call.presented == shown:
+        call.presented = number
+    for transfer in call.transfers:
+        if transfer.to == shown:
+            transfer.to = number
 
 
 def dial_state(switch: Switch, event: AmiEvent, at: float) -> None:
@@ -338,6 +366,8 @@ def dial_end(switch: Switch, event: AmiEvent, at: float) -> None:
     if (dest.kind is Kind.TRUNK or (call.queue is None and dest.kind is Kind.AGENT)) and not event.get("Forward"):
         failed = said_no is not None and dest.cause not in _PEOPLE
         call.dial_status = "CONGESTION" if failed else status
+    if dest.kind is Kind.TRUNK and status == "ANSWER":
+        _taken_outside(call, at)
     if dest.offer is None:
         return
     if status == "ANSWER":
@@ -347,6 +377,14 @@ def dial_end(switch: Switch, event: AmiEvent, at: float) -> None:
     else:
         # NOANSWER is also what Dial() and Queue() say of 603, 404 and the like (Asterisk 22).
         switch.end_offer(call, dest.offer, at, said_no or _REFUSED.get(status) or switch.lost_ring(call, dest.offer))
+
+
+def _taken_outside(call: CallDraft, at: float) -> None:
+    """An outside party answered: the phones that rang beside it, and were given up just before this is told, missed nothing."""
+    call.taken_at = at
+    for offer in call.offers:
+        if offer.result is OfferResult.NO_ANSWER and offer.ended_at is not None and at - offer.ended_at < _TOGETHER_SECONDS:
+            offer.result = OfferResult.ANSWERED_ELSEWHERE
 
 
 def _answered_by_taker(switch: Switch, event: AmiEvent, at: float) -> None:
@@ -372,8 +410,12 @@ def hold(switch: Switch, event: AmiEvent, at: float) -> None:
 def unhold(switch: Switch, event: AmiEvent, at: float) -> None:
     channel = switch.known(event)
     call = channel.call if channel is not None else None
-    if call is not None and call.held_by is channel:
+    if channel is None or call is None:
+        return
+    if call.held_by is channel:
         switch.stop_hold(call, at)
+    elif not channel.left_bridge:
+        channel.unheld_at = at
 
 
 def recording_started(switch: Switch, event: AmiEvent, at: float) -> None:

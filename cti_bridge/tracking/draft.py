@@ -130,6 +130,10 @@ class CallDraft:
     pbx_went_down: bool = False
     dial_status: str | None = None
     picked_up: bool = False
+    taken_at: float | None = None
+    """An outside party answered: phones that ring beside it are not missed."""
+    far_side_asked: bool = False
+    """Whoever is behind a Local channel wanted to end, before the customer did."""
     moved_from: list[str] = field(default_factory=list)
     """Agents whom the customer was taken from without a transfer event (AMI Redirect), until it is known where to."""
     moved_to: str = ""

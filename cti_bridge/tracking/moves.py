@@ -80,7 +80,7 @@ def just_left(call: CallDraft, at: float) -> list[TalkDraft]:
         if not talk.let_go
         and at - (talk.left_at or talk.ended_at or at) < MOVE_SECONDS
         and talk.channel.hangup_at is None
-        and talk.channel.soft_hangup_at is None
+        and (talk.channel.soft_hangup_at is None or talk.channel is call.starter)  # whose own call ends with its bridge
     ]
 
 
@@ -113,10 +113,18 @@ def park(switch: Switch, call: CallDraft, at: float) -> None:
 # --- concluded from the legs
 
 
+def speaks_for_customer(call: CallDraft, source: Channel) -> bool:
+    """The far half of a Local channel whose near half is with the customer, after a talk."""
+    near = source.twin
+    return bool(call.talks) and near is not None and near.bridge is not None and near.bridge is call.customer.bridge
+
+
 def paired_anew(switch: Switch, caller: Channel, dialled: Channel, at: float) -> None:
     """The customer's channel stands where the agent's own line was, which had dialled this phone: a blonde transfer."""
     call, line = dialled.call, dialled.dialler
-    if call is None or caller is not call.customer or call.ended_at is not None or line is None or line.consults is not call:
+    if call is None or call.ended_at is not None or line is None or line.consults is not call:
+        return
+    if caller is not call.customer and not speaks_for_customer(call, caller):
         return
     talk = next((t for t in reversed(call.talks) if t.party == line.endpoint), None)
     if talk is not None and not already_transferred(call, talk.party, talk.started_at):
@@ -155,10 +163,28 @@ def came_instead(switch: Switch, call: CallDraft, leg: Channel, at: float) -> No
         return
     for talk in call.open_talks():
         agent = talk.channel
-        if agent.hangup_at is not None and talk.left_at is not None and agent.left_bridge != bridge.uid:
+        if agent.hangup_at is not None and agent.bridge is not bridge and party_behind(leg) is not agent:
             let_go(switch, call, agent, None, at)
             given_away(switch, call, talk.party, None, leg, at)
             return
+
+
+def took_place(switch: Switch, call: CallDraft, line: Channel, at: float) -> None:
+    """An agent's own line is gone out of a talk that goes on, and so is the agent from the customer's: the customer has its place
+    now, without having entered the bridge (a transfer at the moment of the answer, 22.10.1).
+    """
+    customer, bridge = call.customer, line.bridge
+    if call.ended_at is not None or bridge is None or len(bridge.members) < 2 or line.hangup_at is not None:
+        return
+    if customer.bridge is not None or customer.hangup_at is not None or customer.soft_hangup_at is not None:
+        return
+    talk = next((talk for talk in just_left(call, at) if talk.party == line.endpoint), None)
+    if talk is None or already_transferred(call, talk.party, talk.started_at):
+        return
+    target = next(member for member in bridge.members if member is not line)
+    given_away(switch, call, talk.party, line, target, at)
+    switch.channels.enter(customer, bridge.uid, at, parking=False, conference=bridge.conference)
+    switch.refresh(call, at)
 
 
 def left_behind(switch: Switch, call: CallDraft, agent: Channel, at: float) -> None:
@@ -204,6 +230,8 @@ def _taken_over(switch: Switch, call: CallDraft, agent: str, left_at: float, oth
             switch.changed(call, at)
             return
         to = name_of(other)
+        if call.customer.bridge is not None and call.customer.bridge.conference:
+            return
     for talk in call.open_talks():
         if talk.party == agent:
             switch.end_talk(call, talk, at, let_go=True)

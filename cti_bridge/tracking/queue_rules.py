@@ -6,7 +6,7 @@ from cti_bridge.domain.call_events import CallLeftQueue, CallQueued
 from cti_bridge.tracking.call_rules import pair, refusal, voicemail
 from cti_bridge.tracking.channels import Channel, Kind
 from cti_bridge.tracking.draft import CallDraft, VisitDraft, moment
-from cti_bridge.tracking.moves import went_to_queue
+from cti_bridge.tracking.moves import speaks_for_customer, went_to_queue
 from cti_bridge.tracking.switch import Switch
 from cti_bridge.tracking.transfer_rules import taken
 
@@ -33,8 +33,9 @@ def joined(switch: Switch, event: AmiEvent, at: float) -> None:
 
 def _for_advice(call: CallDraft, line: Channel) -> bool:
     """An agent asks the queue for advice: on a line of their own, or by feature code, on a Local channel in their bridge."""
-    if line.kind is Kind.LOCAL and line.twin is not None and line.twin.bridge is not None:
-        return any(talk.consulting and talk.channel.bridge is line.twin.bridge for talk in call.open_talks())
+    if line.kind is Kind.LOCAL:
+        apart = line.twin is not None and call.customer.bridge is not None and line.twin.bridge is not call.customer.bridge
+        return apart and bool(call.open_talks())
     return line.consults is call
 
 
@@ -63,7 +64,10 @@ def left(switch: Switch, event: AmiEvent, at: float) -> None:
         if call.queue != queue:
             call.consulted_queue = None
             return
-    if call.queue is None and queue in {call.queue_asked, call.consulted_queue}:
+    if call.queue not in {None, queue}:
+        return  # of the queue before: the caller was moved on, and joined the next one first
+    left_just_now = any(visit.queue == queue and visit.left_at is not None and at - visit.left_at < 0.05 for visit in call.visits)
+    if call.queue is None and queue in {call.queue_asked, call.consulted_queue} and not left_just_now:
         _join_unseen(switch, call, queue, call.queue_asked_at if call.queue_asked == queue else at)
     leave(switch, call, at)
 
@@ -137,7 +141,7 @@ def _waits(switch: Switch, event: AmiEvent, at: float) -> None:
     call = channel.owner or switch.begin_from(channel, None, at)
     if call is None or call.ended_at is not None or call.queue is not None:
         return
-    if call.customer is channel:
+    if call.customer is channel or speaks_for_customer(call, channel):
         _join_unseen(switch, call, event.get("Queue"), call.queue_asked_at if call.queue_asked is not None else at)
     elif channel.queue is None and _for_advice(call, channel):
         channel.queue = call.consulted_queue = event.get("Queue")

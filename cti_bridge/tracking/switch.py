@@ -8,7 +8,7 @@ import re
 from collections import deque
 
 from cti_bridge.ami.messages import AmiEvent
-from cti_bridge.domain.call import CallId, Direction, Extension, OfferResult, Outcome, Party
+from cti_bridge.domain.call import CallId, Direction, Extension, OfferResult, Outcome, Party, TransferType
 from cti_bridge.domain.call_events import (
     Anomaly,
     AnomalyKind,
@@ -178,6 +178,10 @@ class Switch:
         if call.visits and call.visits[-1].left_at is None:
             call.visits[-1].left_at = at
             call.queue_exit = call.queue_exit or "UNTOLD"
+        if call.moved_to and call.moved_from:
+            # Moved without a transfer event, and the agent never came along.
+            moved = TransferDraft(type=TransferType.BLIND, from_agent=call.moved_from[0], to=call.moved_to, at=at, open=False)
+            call.transfers.append(moved)
         if call.queue_asked is not None:
             _asked_in_vain(call, call.queue_asked, at)
         call.hung_up_by = (Party.SYSTEM if crashed else None) if lost else who_hung_up(call, at)
@@ -242,8 +246,14 @@ class Switch:
 
     def lost_ring(self, call: CallDraft, offer: OfferDraft) -> OfferResult:
         """Why a ring that was cancelled ended: somebody else answered, the caller left, or nobody came."""
-        elsewhere = call.picked_up or any(
-            other.answered_at is not None and other.answered_at >= offer.begun_at for other in call.offers if other is not offer
+        elsewhere = (
+            (call.taken_at is not None and call.taken_at >= offer.begun_at)
+            or call.picked_up
+            or any(
+                other.answered_at is not None and other.answered_at >= offer.begun_at
+                for other in call.offers
+                if other is not offer
+            )
         )
         if elsewhere:
             return OfferResult.ANSWERED_ELSEWHERE

@@ -20,6 +20,8 @@ def blind_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
         return
     _together(switch, event.get("BridgeUniqueid"), agent, customer)
     let_go(switch, call, agent, customer, at)
+    if customer is not None and customer.bridge is not None and customer.bridge.parking:
+        return
     to = event.get("Extension")
     switch.transfer(call, TransferDraft(type=TransferType.BLIND, from_agent=agent.endpoint, to=to, at=at), at)
 
@@ -47,8 +49,20 @@ def attended_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
     let_go(switch, call, agent, customer, at)
     given_away(switch, call, agent.endpoint, consulting, target, at)
     if consulting is not None:
+        consulting.released = consulting is not agent or agent.released
         _let_other_go(switch, consulting, call, at)
+        if event.get("DestType") == "App" and consulting is not agent and customer is call.customer:
+            _inherits(switch, customer, consulting, at)
     switch.refresh(call, at)
+
+
+def _inherits(switch: Switch, customer: Channel, line: Channel, at: float) -> None:
+    """The customer takes the place of the agent's own line, in a bridge too, and no event says that they entered it."""
+    line.heir = customer
+    bridge = line.bridge
+    if bridge is not None:
+        switch.channels.leave(line)
+        switch.channels.enter(customer, bridge.uid, at, parking=bridge.parking, conference=bridge.conference)
 
 
 def _let_other_go(switch: Switch, leg: Channel, call: CallDraft, at: float) -> None:
@@ -107,7 +121,7 @@ _PICKUP_SECONDS = 0.5
 def taken(switch: Switch, call: CallDraft, taker: Channel, at: float) -> None:
     """A phone that called by itself has this call from now on."""
     call.picked_up = True
-    taker.call, taker.originating = call, True
+    taker.call, taker.originating, taker.dialler = call, True, call.customer
     if call.visits:
         call.visits[-1].answered = True
     for offer in call.offers:
@@ -138,3 +152,5 @@ def retrieved(switch: Switch, event: AmiEvent, at: float) -> None:
     customer, phone = switch.known(event, "Parkee"), switch.known(event, "Retriever")
     if customer is not None and phone is not None and phone is not customer and phone.kind is Kind.AGENT:
         phone.call = customer.call
+        if phone.bridge is None and customer.bridge is not None and not customer.bridge.parking:
+            came_unseen(switch, phone, customer.bridge.uid)
