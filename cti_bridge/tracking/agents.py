@@ -19,7 +19,7 @@ def changed(switch: Switch, event: AmiEvent, at: float) -> None:
         switch.pbx,
         *event.several("Queue", "MemberName", "Interface", "StateInterface", "Penalty", "Status", "Paused", "PausedReason"),
     )
-    switch.out.append(MemberChanged(member=member, at=moment(at)))
+    switch.out.append(MemberChanged(member, moment(at)))
 
 
 def listed(switch: Switch, event: AmiEvent, at: float) -> None:
@@ -27,7 +27,7 @@ def listed(switch: Switch, event: AmiEvent, at: float) -> None:
     member = _member(
         switch.pbx, *event.several("Queue", "Name", "Location", "StateInterface", "Penalty", "Status", "Paused", "PausedReason")
     )
-    switch.out.append(MemberChanged(member=member, at=moment(at)))
+    switch.out.append(MemberChanged(member, moment(at)))
 
 
 @lru_cache(maxsize=8192)

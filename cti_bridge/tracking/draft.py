@@ -145,6 +145,8 @@ class CallDraft:
     ended_at: float | None = None
 
     call_id: CallId = field(init=False)
+    _numbers: tuple[str | None, str | None, str | None] = (None, None, None)
+    _numbers_of: tuple[str | None, str | None, Direction] | None = None
 
     def __post_init__(self) -> None:
         self.call_id = CallId(f"{self.pbx}:{self.starter.uid}")
@@ -170,23 +172,17 @@ class CallDraft:
     def open_offers(self) -> list[OfferDraft]:
         return [offer for offer in self.offers if offer.ended_at is None]
 
-    def state(self) -> CallState:
-        if self.ended_at is not None:
-            return CallState.ENDED
-        if self.held_since is not None:
-            return CallState.HELD
-        for talk in self.talks:
-            if talk.ended_at is None and talk.left_at is None:
-                return CallState.TALKING
-        for offer in self.offers:
-            if offer.ended_at is None and offer.rang_at is not None:
-                return CallState.OFFERED
-        return CallState.QUEUED if self.visits and self.visits[-1].left_at is None else CallState.ARRIVED
-
-    def customer_number(self) -> str | None:
-        if self.presented is None or self.direction is Direction.INTERNAL or is_withheld(self.presented):
-            return self.presented
-        return to_e164(self.presented, self.region) or self.presented
+    def numbers(self) -> tuple[str | None, str | None, str | None]:
+        """Customer number, presented number and name, as shown; read anew only where one of them changed."""
+        key = (self.presented, self.name, self.direction)
+        if self._numbers_of != key:
+            withheld = is_withheld(self.presented)
+            number = self.presented
+            if number is not None and not withheld and self.direction is not Direction.INTERNAL:
+                number = to_e164(number, self.region) or number
+            self._numbers = (number, None if withheld else self.presented, None if withheld else self.name)
+            self._numbers_of = key
+        return self._numbers
 
     def talk_seconds(self, now: float) -> float:
         """Time with agents, overlapping stretches counted once."""
@@ -197,43 +193,63 @@ class CallDraft:
             until = max(until, end)
         return total
 
-    def picture(self, now: float) -> Call:
+    def picture(self, now: float) -> Call:  # noqa: PLR0912 (a walk per field reads better and costs half as much again)
         """The call as it stands at `now`. Made several times a call: one pass over each part, and what is over is kept."""
         ended_at = self.ended_at
         end = now if ended_at is None else ended_at
-        answered: list[Extension] = []
+        state, channels = CallState.ARRIVED, []
+        queues: list[str] = []
+        visits: list[QueueVisit] = []
+        for visit in self.visits:
+            queues.append(visit.queue)
+            if not visit.refused:
+                visits.append(_visit(visit))
+        if visits and visits[-1].left_at is None:
+            state = CallState.QUEUED
         offered: list[Extension] = []
         missed: list[Extension] = []
-        channels: list[tuple[Extension, str]] = []
-        for talk in self.talks:
-            agent = Extension(talk.party)
-            if not agent.startswith("external:"):
-                if agent not in answered:
-                    answered.append(agent)
-                if talk.ended_at is None:
-                    channels.append((agent, talk.channel.name))
-        rang = _in_order(self.offers) if self.offers else _NOBODY
-        for offer in rang:
+        offers: list[Offer] = []
+        talks: list[Talk] = []
+        answered: list[Extension] = []
+        for offer in _in_order(self.offers) if self.offers else ():
             agent = offer.agent
+            offers.append(_offer(offer))
             if agent not in offered:
                 offered.append(agent)
             if offer.ended_at is None:
                 channels.append((agent, offer.channel.name))
+                state = CallState.OFFERED
             elif offer.result in MISSED and agent not in missed:
                 missed.append(agent)
-        answered_at = self.talks[0].started_at if self.talks else None
-        withheld = is_withheld(self.presented)
+        answered_at = None
+        for talk in self.talks:
+            party = Extension(talk.party)
+            talks.append(_talk(talk))
+            if answered_at is None:
+                answered_at = talk.started_at
+            if talk.ended_at is None and talk.left_at is None:
+                state = CallState.TALKING
+            if not party.startswith("external:"):
+                if party not in answered:
+                    answered.append(party)
+                if talk.ended_at is None:
+                    channels.append((party, talk.channel.name))
+        if ended_at is not None:
+            state = CallState.ENDED
+        elif self.held_since is not None:
+            state = CallState.HELD
+        number, presented, name = self.numbers()
         return Call._make(
             (
                 self.call_id,
                 self.pbx,
-                self.state(),
+                state,
                 self.direction,
-                self.customer_number(),
-                None if withheld else self.presented,
-                None if withheld else self.name,
+                number,
+                presented,
+                name,
                 self.did,
-                tuple([visit.queue for visit in self.visits]),
+                tuple(queues),
                 tuple(offered),
                 tuple(missed),
                 tuple(answered),
@@ -242,18 +258,18 @@ class CallDraft:
                 None if answered_at is None else moment(answered_at),
                 None if ended_at is None else moment(ended_at),
                 max(0.0, (end if answered_at is None else answered_at) - self.started_at),
-                self.talk_seconds(end) if self.talks else 0.0,
+                0.0 if answered_at is None else self.talk_seconds(end),
                 self.hold_s if self.held_since is None else self.hold_s + end - self.held_since,
-                tuple([_transfer(transfer) for transfer in self.transfers]),
+                tuple([_transfer(transfer) for transfer in self.transfers]) if self.transfers else (),
                 self.hung_up_by,
                 self.held,
                 self.parked,
                 self.recorded,
                 self.conference,
                 self.estimated,
-                tuple([_offer(offer) for offer in rang]),
-                tuple([_talk(talk) for talk in self.talks]),
-                tuple([_visit(visit) for visit in self.visits if not visit.refused]),
+                tuple(offers),
+                tuple(talks),
+                tuple(visits),
                 self.customer.name,
                 tuple(channels),
                 self.untrusted,
@@ -267,9 +283,6 @@ def _transfer(transfer: TransferDraft) -> Transfer:
 
 TOGETHER_SECONDS = 0.05
 """Phones that are dialled together ring in the order of dialling; the answers of the network to it come in any order."""
-
-
-_NOBODY: list[OfferDraft] = []
 
 
 def _in_order(offers: list[OfferDraft]) -> list[OfferDraft]:
