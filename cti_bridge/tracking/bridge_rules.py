@@ -36,7 +36,7 @@ def bridge_enter(switch: Switch, event: AmiEvent, at: float) -> None:
         call.moved_from = []  # moved into the conference together
     if event.get("BridgeType") == "basic":
         _count(switch, bridge, channel, event.get("BridgeNumChannels"), at)
-    _entered(switch, channel, bridge, at)
+    entered(switch, channel, bridge, at)
     _followed(switch, channel, bridge, at)
 
 
@@ -61,10 +61,11 @@ def _followed(switch: Switch, dialled: Channel, bridge: Bridge, at: float) -> No
         return
     if len(bridge.members) == 1 and not bridge.conference and not bridge.parking and switch.channels.get(caller.uid) is caller:
         switch.channels.enter(caller, bridge.uid, at, parking=False, conference=False)
-        _entered(switch, caller, bridge, at)
+        entered(switch, caller, bridge, at)
 
 
-def _entered(switch: Switch, channel: Channel, bridge: Bridge, at: float) -> None:
+def entered(switch: Switch, channel: Channel, bridge: Bridge, at: float) -> None:
+    """The channel is in this bridge now: whom it hears, and whether its agent only asks somebody for advice."""
     channel.released = False
     call = channel.call
     if call is not None and channel is not call.customer and call.customer.bridge is not None:
@@ -85,7 +86,7 @@ def _count(switch: Switch, bridge: Bridge, beside: Channel, said: str, at: float
     for candidates in (linked, free):
         if len(candidates) == 1 and call is not None:
             switch.channels.enter(candidates[0], bridge.uid, at, parking=False, conference=False)
-            _entered(switch, candidates[0], bridge, at)
+            entered(switch, candidates[0], bridge, at)
             return
 
 
@@ -95,7 +96,7 @@ def came_unseen(switch: Switch, channel: Channel, bridge_uid: str) -> None:
     if bridge is None or channel.left_bridge == bridge_uid or bridge.parking or bridge.conference:
         return
     switch.channels.enter(channel, bridge_uid, bridge.entered_at, parking=False, conference=False)
-    _entered(switch, channel, bridge, bridge.entered_at)
+    entered(switch, channel, bridge, bridge.entered_at)
 
 
 def bridge_leave(switch: Switch, event: AmiEvent, at: float) -> None:

@@ -45,10 +45,10 @@ def newstate(switch: Switch, event: AmiEvent, at: float) -> None:
         number = event.number("CallerIDNum")
         if call.presented is None and number != channel.endpoint:
             call.presented = number or None
-    _in_state(switch, channel, event.get("ChannelState"), at)
+    in_state(switch, channel, event.get("ChannelState"), at)
 
 
-def _in_state(switch: Switch, channel: Channel, state: str, at: float) -> None:
+def in_state(switch: Switch, channel: Channel, state: str, at: float) -> None:
     """What a snapshot says of a channel: it rings, or it is answered (in a later event too, where its Newstate was missed)."""
     channel.state = state
     call = channel.call
@@ -105,7 +105,7 @@ def soft_hangup_request(switch: Switch, event: AmiEvent, at: float) -> None:
 def hangup(switch: Switch, event: AmiEvent, at: float) -> None:
     channel = switch.known(event)
     if channel is not None:
-        _in_state(switch, channel, event.get("ChannelState"), at)
+        in_state(switch, channel, event.get("ChannelState"), at)
         _tell_cause(channel, event.get("Cause"), at)
         gone(switch, channel, at)
     else:
@@ -220,7 +220,7 @@ def pair(switch: Switch, event: AmiEvent, at: float) -> tuple[CallDraft, Channel
             _calls_colleague(switch, call, dest, at)
         switch.offer(call, dest, at)
     if dest.state != (state := event.get("DestChannelState")):
-        _in_state(switch, dest, state, at)
+        in_state(switch, dest, state, at)
     return call, dest
 
 
@@ -393,54 +393,3 @@ def _answered_by_taker(switch: Switch, event: AmiEvent, at: float) -> None:
     call = source.owner if source is not None else None
     if call is not None and call.ended_at is None and taker is not None and taker.call is None and taker.originating:
         taken(switch, call, taker, at)
-
-
-def hold(switch: Switch, event: AmiEvent, at: float) -> None:
-    """A phone's hold, the customer's too, names its music class (PJSIP moh_suggest); that of a DTMF or AMI consultation does not
-    (22.10.1).
-    """
-    channel = switch.known(event)
-    call = channel.call if channel is not None else None
-    if channel is None or call is None or not event.get("MusicClass"):
-        return
-    if call.talk_of(channel) is not None or (call.customer is channel and call.answered):
-        switch.hold(call, channel, at)
-
-
-def unhold(switch: Switch, event: AmiEvent, at: float) -> None:
-    channel = switch.known(event)
-    call = channel.call if channel is not None else None
-    if channel is None or call is None:
-        return
-    if call.held_by is channel:
-        switch.stop_hold(call, at)
-    elif not channel.left_bridge:
-        channel.unheld_at = at
-
-
-def recording_started(switch: Switch, event: AmiEvent, at: float) -> None:
-    channel = switch.known(event)
-    call = channel.owner if channel is not None else None
-    if call is not None and not call.recorded:
-        call.recorded = True
-        switch.changed(call, at)
-
-
-def voicemail(switch: Switch, event: AmiEvent, at: float) -> None:
-    """The caller is in voicemail: Newexten with VoiceMail (class dialplan) or MessageWaiting for the caller's channel."""
-    channel = switch.known(event)
-    if channel is not None and channel.call is not None and channel.call.customer is channel:
-        channel.call.voicemail = True
-
-
-def spy_started(switch: Switch, event: AmiEvent, at: float) -> None:
-    """Whoever listens in is no party of the call."""
-    channel = switch.channel(event, at, "Spyer")
-    if channel is not None:
-        channel.spying = True
-
-
-def spy_stopped(switch: Switch, event: AmiEvent, at: float) -> None:
-    channel = switch.known(event, "Spyer")
-    if channel is not None:
-        channel.spying = False

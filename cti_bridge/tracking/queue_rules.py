@@ -3,11 +3,12 @@
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import OfferResult
 from cti_bridge.domain.call_events import CallLeftQueue, CallQueued
-from cti_bridge.tracking.call_rules import pair, refusal, voicemail
+from cti_bridge.tracking.call_rules import pair, refusal
 from cti_bridge.tracking.channels import Channel, Kind
 from cti_bridge.tracking.draft import CallDraft, VisitDraft, moment
 from cti_bridge.tracking.moves import speaks_for_customer, went_to_queue
 from cti_bridge.tracking.switch import Switch
+from cti_bridge.tracking.talk_rules import voicemail
 from cti_bridge.tracking.transfer_rules import taken
 
 _REFUSALS = frozenset({"JOINEMPTY", "JOINUNAVAIL", "FULL"})

@@ -1,8 +1,8 @@
 """Whatever is cut, late, doubled or missing: nothing raises, every call ends once, and what the rest tells stays right.
 
-Each event of each recorded trace is lost, doubled and swapped with its neighbour, one at a time. A run tries some of these, others
-for each trace; `CTI_MATRIX=whole` tries all (a minute of one core). What may then differ stands in LOST and SWAPPED with the reason;
-anything else is a failure.
+Each event of each recorded trace is lost, doubled and swapped with its neighbour, one at a time. A run tries some of these,
+others for each trace; `CTI_MATRIX=whole` tries all (a minute of one core). What may then differ stands in LOST and SWAPPED with
+the reason; anything else is a failure.
 """
 
 import os
@@ -64,7 +64,7 @@ LOST = {
     "MixMonitorStart": unsaid("recorded", "no other event tells of a recording"),
     "DialBegin": unsaid("customer_number transfers", "the number behind an access code is in its DialString alone", 0.06),
     "Newexten": unsaid(
-        "queue queues outcome", "which queue refused the caller, and that voicemail answered, the dialplan alone says"
+        "queue queues outcome", "the dialplan alone says which queue refused the caller, and that voicemail answered"
     ),
     "VarSet": unsaid("outcome", "QUEUESTATUS alone says why a caller left the queue without an answer"),
     "AttendedTransfer": unsaid(
