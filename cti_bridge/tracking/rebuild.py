@@ -3,7 +3,7 @@
 Part of the resync: it says when and with which listings. What was not seen is dated to the moment the link was lost.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import TransferType
@@ -34,6 +34,8 @@ class Rebuild:
         for call in self._switch.calls.values():
             if talks := [talk for talk in call.open_talks() if talk.left_at is None and talk.channel.kind is Kind.AGENT]:
                 self._talked.append((call, talks))
+            elif _was_put_through(call, listed):
+                self._talked.append((call, [self._switch.talked_unseen(call, call.starter, lost_at)]))
         self.take(listed.values(), at, lost_at, not_before=lost_at)
         for call, before in self._talked:
             self._moved(call, before)
@@ -208,6 +210,17 @@ class Rebuild:
         transfer = TransferDraft(type=kind, from_agent=before[0].party, to=to[0], at=at, open=False)
         self._switch.transfer(call, transfer, at)
         call.estimated = True
+
+
+def _was_put_through(call: CallDraft, listed: Mapping[str, AmiEvent]) -> bool:
+    """The agent who began this outbound call is gone or going, and its customer is not: they talked, then the agent let go."""
+    if call.starter is call.customer or call.starter.kind is not Kind.AGENT or call.answered:
+        return False
+    starter, customer = listed.get(call.starter.uid), listed.get(call.customer.uid)
+    if customer is None or customer.get("ChannelState") != UP:
+        return False
+    bridge = starter.get("BridgeId") if starter is not None else ""
+    return starter is None or (starter.get("ChannelState") == UP and (not bridge or bridge != customer.get("BridgeId")))
 
 
 def _in_order_of_dialling(item: AmiEvent) -> tuple[bool, int, int]:
