@@ -6,7 +6,7 @@ Part of the resync: it says when and with which listings. What was not seen is d
 from collections.abc import Iterable, Mapping
 
 from cti_bridge.ami.messages import AmiEvent
-from cti_bridge.domain.call import TransferType
+from cti_bridge.domain.call import OfferResult, TransferType
 from cti_bridge.tracking import bridge_rules, call_rules, queue_rules
 from cti_bridge.tracking.channels import RINGING, UP, Channel, Kind
 from cti_bridge.tracking.draft import CallDraft, OfferDraft, TalkDraft, TransferDraft
@@ -101,7 +101,8 @@ class Rebuild:
         elif phone.state == UP and phone.offer is None:
             phone.ringing_at = None  # nobody is to be shown a ring that is over
             offer = self._switch.offer(call, phone, rang_at)
-            self._switch.picked_up_unseen(offer, rang_at)
+            offer.rang_at = offer.answered_at = offer.ended_at = rang_at
+            offer.result = OfferResult.ANSWERED
             self._answered.append((call, offer))
 
     def _dialling(self, event: AmiEvent, shown: Iterable[AmiEvent], at: float) -> list[AmiEvent]:

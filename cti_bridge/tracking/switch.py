@@ -228,11 +228,6 @@ class Switch:
         offer.answered_at = offer.ended_at = at
         offer.result = OfferResult.ANSWERED
 
-    def picked_up_unseen(self, offer: OfferDraft, at: float) -> None:
-        """The phone rang and was answered while nobody looked: `offered_unseen` says it when the call is whole."""
-        offer.rang_at = offer.answered_at = offer.ended_at = at
-        offer.result = OfferResult.ANSWERED
-
     def talked_unseen(self, call: CallDraft, phone: Channel, at: float) -> TalkDraft:
         """This phone had the customer while nobody looked, and is gone by now."""
         talk = TalkDraft(party=phone.endpoint, channel=phone, started_at=max(call.started_at, at), left_at=at)
@@ -242,7 +237,7 @@ class Switch:
         return talk
 
     def offered_unseen(self, call: CallDraft, offer: OfferDraft, at: float) -> None:
-        """Brings the agent's card: the call was offered, but rings no more."""
+        """Brings the agent's card of a ring that was answered while nobody looked: it rings no more."""
         if call.ended_at is None:
             offer.nth = sum(1 for other in call.offers if other.agent == offer.agent and other.rang_at is not None)
             self.out.append(CallOffered(call=call.picture(at), at=moment(at), agent=offer.agent, nth=offer.nth))
