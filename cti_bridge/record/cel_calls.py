@@ -16,6 +16,9 @@ AT_ONCE_SECONDS = 1.0
 """What belongs together is written within this time, in either order: a transfer, and the customer's leaving for it."""
 
 
+_VOICEMAIL = frozenset({"VoiceMail", "VoiceMailMain"})
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Talk:
     """A stretch with the customer; `left` while the leg is elsewhere and may come back (a consultation by feature code)."""
@@ -69,7 +72,9 @@ class CallStory:
 def stories_of(rows: Sequence[CelRow], internal: re.Pattern[str]) -> list[CallStory]:
     """The calls of a group, in order of their beginning; those that began before the record does are not among them."""
     reader = _Reader(internal)
-    for row in sorted(rows, key=lambda row: row.at):
+    # A log that is just being copied and cut has its rows twice.
+    once = {(row.at, row.type, row.uniqueid): row for row in sorted(rows, key=lambda row: row.at)}
+    for row in once.values():
         reader.feed(row)
     return [call for call in reader.calls if call.real]
 
@@ -110,6 +115,7 @@ class _Reader:
                 pass
         for call in self._open:
             self._listen(call, row.at)
+            call.voicemail = call.voicemail or (leg is call.customer and row.application in _VOICEMAIL)
         if row.type == "CHAN_END":
             self._open = [call for call in self._open if call.open_talks or any(one.ended is None for one in call.sides)]
 
@@ -239,8 +245,6 @@ class _Reader:
             queue = leg.queues[-1]
             self._went(call, f"queue:{queue}", row.at)
             call.queues.append(queue)
-        elif row.application in {"VoiceMail", "VoiceMailMain"} and leg is call.customer:
-            call.voicemail = True
         elif row.application == "ConfBridge":
             call.moved_from = ""
 
@@ -294,7 +298,9 @@ class _Reader:
             target = self._target.get(consulting) or next(
                 (leg for leg in reversed(consulting.met) if leg is not call.customer), None
             )
-        while target is not None and target.kind is Kind.LOCAL:
+        seen: set[Leg] = set()
+        while target is not None and target.kind is Kind.LOCAL and target not in seen:
+            seen.add(target)
             half = target.twin if target.twin is not None else target
             if half not in self._target:
                 return f"queue:{half.queues[-1]}" if half.queues else target.endpoint
