@@ -20,6 +20,7 @@ from cti_bridge.domain.call_events import (
     Anomaly,
     AnomalyKind,
     CallArrived,
+    CallChanged,
     CallEnded,
     CallEvent,
     MemberChanged,
@@ -218,7 +219,11 @@ class Pipeline:
             self._take(self._tracker.disconnected(past.at))
 
     async def _restore(self, past: Past) -> None:
-        for events in (*past.ended.values(), *past.live.values()):
+        for told in past.ended.values():  # for the agents' wrap-up; the day's figures begin anew
+            for event in told[:-1]:
+                self._board.feed(CallChanged(call=event.call, at=event.at))
+            self._board.feed(told[-1])
+        for events in past.live.values():
             for event in events:
                 self._board.feed(event)
         try:
