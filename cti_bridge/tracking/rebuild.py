@@ -32,12 +32,14 @@ class Rebuild:
     def after_gap(self, listed: dict[str, AmiEvent], at: float, lost_at: float) -> None:
         """Takes a listing after a gap, and remembers who had whom before, for `conclude`."""
         self._shown = listed
+        unanswered = [call for call in self._switch.calls.values() if not call.answered]
         for call in self._switch.calls.values():
             if talks := [talk for talk in call.open_talks() if talk.left_at is None and talk.channel.kind is Kind.AGENT]:
                 self._talked.append((call, talks))
-            elif _was_put_through(call, listed):
-                self._talked.append((call, [self._switch.talked_unseen(call, call.starter, lost_at)]))
         self.take(listed.values(), at, lost_at, not_before=lost_at)
+        for call in unanswered:
+            if _was_put_through(call, listed):
+                self._talked.append((call, [self._switch.talked_unseen(call, call.starter, lost_at)]))
         for call, before in self._talked:
             self._moved(call, before)
 
@@ -93,6 +95,8 @@ class Rebuild:
         channel.dialled = channel.call is not None
         if channel.kind is Kind.TRUNK:
             channel.number = _number_dialled_for(channel, linked) or channel.number
+            if channel.call is not None and channel.call.customer is channel.call.starter:
+                call_rules.dialled_trunk(switch, channel.call, channel.call.starter, channel, channel.number, at)
         elif channel.kind is Kind.AGENT and channel.call is not None and called:
             # A phone that the queue or Dial() is calling, or called: its ring began with the channel.
             self._offered(channel.call, channel)
@@ -219,7 +223,7 @@ class Rebuild:
 
 def _was_put_through(call: CallDraft, listed: Mapping[str, AmiEvent]) -> bool:
     """The agent who began this outbound call is gone or going, and its customer is not: they talked, then the agent let go."""
-    if call.starter is call.customer or call.starter.kind is not Kind.AGENT or call.answered:
+    if call.starter is call.customer or call.starter.kind is not Kind.AGENT or call.talk_of(call.starter) is not None:
         return False
     starter, customer = listed.get(call.starter.uid), listed.get(call.customer.uid)
     if customer is None or customer.get("ChannelState") != UP:

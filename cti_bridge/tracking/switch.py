@@ -231,7 +231,7 @@ class Switch:
     def talked_unseen(self, call: CallDraft, phone: Channel, at: float) -> TalkDraft:
         """This phone had the customer while nobody looked, and is gone by now."""
         talk = TalkDraft(party=phone.endpoint, channel=phone, started_at=max(call.started_at, at), left_at=at)
-        call.talks.append(talk)
+        call.talks.insert(0, talk)  # before whoever has the customer now
         call.estimated = True
         self.out.append(CallAnswered(call=call.picture(at), at=moment(at), agent=Extension(phone.endpoint)))
         return talk

@@ -46,13 +46,8 @@ def unix(text: str) -> float:
 
 LINGERS = frozenset({"q_agent_announcement_abandon", "park_giveup"})
 """The customer hung up, and the PBX keeps the channel for a while: not over for a listing."""
-UNTOLD = frozenset(
-    {
-        "c2c_blind_transfer", "c2c_redirect_to_agent", "c2c_transfer_to_queue", "out_blind_transfer", "c2c_local_optimised",
-        "internal_attended_by_caller", "internal_blind_by_caller",
-    }
-)  # fmt: skip
-"""The call's beginning and its transfer may both be lost: nothing says that the legs that are left belong to it."""
+UNTOLD = frozenset({"internal_attended_by_caller", "internal_blind_by_caller"})
+"""The agent who called the other is the call's customer; transferred away unseen, nothing says whose place the third one took."""
 TORN = frozenset(
     {
         "xfer_blonde_dtmf_recall", "xfer_blonde_refer", "xfer_blonde_refer_no_answer", "out_attended_transfer",
