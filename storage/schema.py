@@ -210,3 +210,21 @@ sessions = Table(
     Column("expires_at", UtcTime, nullable=False, index=True),
     Column("last_seen_at", UtcTime, nullable=False),
 )
+
+gaps = Table(
+    "gaps",
+    metadata,
+    _id("gap_id"),
+    Column("pbx", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("until", UtcTime, comment="null: the PBX is still away"),
+    Column("rebuilt", Integer, nullable=False),
+    Column("ended_unseen", Integer, nullable=False),
+    Column("appeared", Integer, nullable=False),
+    Column("added", Integer, nullable=False),
+    Column("corrected", Integer, nullable=False),
+    Column("queues", Document, nullable=False),
+    Column("settled_at", UtcTime),
+    Index(None, "since", "gap_id"),
+)
