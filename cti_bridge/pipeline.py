@@ -45,7 +45,7 @@ _COMPLAIN_EVERY_SECONDS = 60.0
 _ROUNDED_SECONDS = 1e-5
 """A call's own times are rounded to microseconds; a replay must not begin just behind its first event."""
 REPLAY_SECONDS = 3600.0
-"""How far a replay goes back for calls that are going on (about 100 MB a second): older ones come back by the PBX's listing, as
+"""How far a replay goes back for calls that are going on (about 40 MB a second): older ones come back by the PBX's listing, as
 estimated. For calls that are not stored yet it goes back as far as it must."""
 RESTORE_SECONDS = 2.0
 """How long the start waits for the cards of the calls that go on; a store that is slower fills them in later."""
