@@ -227,6 +227,9 @@ def pair(switch: Switch, event: AmiEvent, at: float) -> tuple[CallDraft, Channel
 def _first_dialled(switch: Switch, source: Channel | None, dest: Channel, event: AmiEvent, at: float) -> CallDraft | None:
     """The first that is heard of this pair: whose call it belongs to, and where that call goes by it."""
     dest.dialled = True
+    if source is not None and source.released and source.kind is Kind.AGENT:
+        dest.call = None  # dialled for an agent who was sent away, not for the customer
+        return None
     call = _call_of(switch, source, dest, event, at) or dest.call
     if call is None or call.ended_at is not None:
         return None

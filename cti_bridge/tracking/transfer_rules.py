@@ -20,6 +20,8 @@ def blind_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
         return
     if _by_customer(call, agent):
         agent.hangup_at = agent.hangup_at or at
+        if customer is not None:
+            customer.released = True  # our agent: whom this leg meets from now on is no matter of the call
         return
     _together(switch, event.get("BridgeUniqueid"), agent, customer)
     let_go(switch, call, agent, customer, at)
