@@ -16,12 +16,15 @@ AmiMessage = AmiEvent | AmiReply
 MAX_EVENT_BYTES = 256 * 1024
 """A longer event is thrown away and counted; the largest genuine one seen is 3 KiB."""
 _MAX_JOINED_BLOCKS = 6
-_PREFIX = 17
-"""Bytes that tell most events apart: `Event: ` and ten of the name."""
-_INTERESTING = frozenset((b"Event: " + name + b"\r\nPrivilege")[:_PREFIX] for name in (*SHAPES, *LISTED)) | frozenset(
-    (b"Event: " + name + b"\r\nActionID")[:_PREFIX] for name in LISTED
-)
-_MAX_UNINTERESTING = 200
+_PREFIX = 24
+"""Bytes that tell events apart: the name and, behind a short one, that a Privilege follows, as list items have none."""
+_Check = tuple[str, Callable[[str], re.Match[str] | None], tuple[bytes, ...]]
+_PLAIN: dict[bytes, _Check | None] = {
+    (b"Event: " + name + b"\r\nPrivilege: ")[:_PREFIX]: (shape.name, shape.strict.match, shape.only_with)
+    for name, shape in SHAPES.items()
+}
+"""Events by how they begin: name, check of the structure, marks of which one must be there."""
+_MAX_LEARNT = 200
 _CUT_HEAD = re.compile(rb"(?:CallerIDNum|ConnectedLineNum|AccountCode|Exten): ?[^\r\n]*\Z")
 """A block that ends right behind an unescaped value: the head of an event that an injected blank line split."""
 
@@ -41,11 +44,13 @@ class AmiCodec:
         self._discarding = False
         self._head: list[bytes] = []
         self._head_shape: Shape | None = None
-        self._uninteresting: set[bytes] = set()
+        self._plain = dict(_PLAIN)
+        """What each event is checked against; None for those that nobody needs, learnt as they come."""
 
     def receive(self, data: bytes) -> list[AmiMessage]:
         """The messages completed by `data`, in order."""
-        blocks = (self._buffer + data).split(b"\r\n\r\n")
+        data = self._buffer + data
+        blocks = data.split(b"\r\n\r\n")
         self._buffer = blocks.pop()
         if len(self._buffer) > MAX_EVENT_BYTES:
             # Keep the last bytes: the blank line that ends the event may be cut between two reads.
@@ -56,40 +61,40 @@ class AmiCodec:
         if self._discarding and blocks:
             blocks = blocks[1:]
             self._discarding = False
-        out: list[AmiMessage] = []
-        skipped = 0
-        shapes, uninteresting = SHAPES, self._uninteresting
-        for block in blocks:
-            # The hot loop: nine events in ten end here or in the line below it.
-            if not self._head:
-                prefix = block[:_PREFIX]
-                if prefix in uninteresting:
-                    skipped += 1
-                    continue
-                shape = shapes.get(block[7 : block.find(b"\r\n", 7)]) if prefix[:7] == b"Event: " else None
-                if shape is None:
-                    self._learn(block)
-                elif shape.only_with and block.rfind(shape.only_with[0]) < 0 and block.rfind(shape.only_with[-1]) < 0:
-                    skipped += 1
-                    continue
-                elif checked := shape.strict.match(block):
-                    out.append(AmiEvent(shape.name, block, checked))
-                    continue
-            out.extend(self._unusual(block))
-        self.counters["skipped"] += skipped
+        out = None if self._head else self._all_plain(blocks)
+        if out is None:
+            out = [message for block in blocks for message in self._unusual(block)]
         self.counters["events"] += len(out)
         return out
 
+    def _all_plain(self, blocks: list[bytes]) -> list[AmiMessage] | None:
+        """The hot loop: what genuine live events say; None where there is anything else among them."""
+        plain = self._plain
+        out: list[AmiMessage] = []
+        try:
+            for block in blocks:
+                check = plain[block[:_PREFIX]]
+                if check is None:
+                    continue
+                name, match, marks = check
+                if marks and block.rfind(marks[0]) < 0 and (len(marks) == 1 or block.rfind(marks[1]) < 0):
+                    continue
+                checked = match(block.decode("utf-8", "replace"))
+                if checked is None:
+                    return None
+                out.append(AmiEvent(name, block, checked))
+        except KeyError:
+            return None
+        self.counters["skipped"] += len(blocks) - len(out)
+        return out
+
     def _learn(self, block: bytes) -> None:
-        """An event that nobody needs is passed over by its first bytes from now on, unless one that matters begins alike."""
-        prefix = block[:_PREFIX]
-        if not prefix.startswith(b"Event: "):
-            return
-        if len(self._uninteresting) < _MAX_UNINTERESTING and prefix not in _INTERESTING and b"\r\n" not in prefix[:-2]:
-            self._uninteresting.add(prefix)
+        """An event that nobody needs is passed over by its first bytes from now on."""
+        if len(self._plain) < len(_PLAIN) + _MAX_LEARNT and b"\r\nPrivilege: " in block:
+            self._plain.setdefault(block[:_PREFIX], None)
 
     def _unusual(self, block: bytes) -> list[AmiMessage]:
-        """Everything but a genuine live event: banner, replies, list items, forgeries and rubbish."""
+        """Whatever may come: events too, but also the banner, replies, list items, forgeries and rubbish."""
         if block.startswith(b"\r\n"):  # some events of 22.10.1 end with three line ends (MixMonitorStart, ConfbridgeJoin)
             block = block.lstrip(b"\r\n")
         if self._head:
@@ -116,22 +121,21 @@ class AmiCodec:
 
     def _event(self, block: bytes) -> list[AmiMessage]:
         name = block[7 : block.find(b"\r\n", 7)]
-        event = AmiEvent(name.decode("ascii", "replace"), block)
         listed = LISTED.get(name)
         if listed is not None and not block[7 + len(name) :].startswith(b"\r\nPrivilege: "):
-            if not self._expects(event.action_id):
+            if not self._expects(AmiEvent(listed.name, block).action_id):
                 self._reject(block)
                 return []
-            if listed.strict.match(block):
-                return [event]
-            return self._suspect(block, listed)
+            event = _checked(listed, block)
+            return [event] if event else self._suspect(block, listed)
         shape = SHAPES.get(name)
+        if shape is None:
+            self._learn(block)
         if shape is None or (shape.only_with and not any(mark in block for mark in shape.only_with)):
             self.counters["skipped"] += 1
             return []
-        if shape.strict.match(block):
-            return [event]
-        return self._suspect(block, shape)
+        event = _checked(shape, block)
+        return [event] if event else self._suspect(block, shape)
 
     def _suspect(self, block: bytes, shape: Shape) -> list[AmiMessage]:
         if event := _restored(shape, block):
@@ -152,7 +156,7 @@ class AmiCodec:
             self.counters["forged"] += 1
             return [event]
         shape = SHAPES.get(block[7 : block.find(b"\r\n", 7)]) if block[:7] == b"Event: " else None
-        genuine = shape is not None and shape.strict.match(block) is not None
+        genuine = shape is not None and _checked(shape, block) is not None
         if genuine or len(self._head) >= _MAX_JOINED_BLOCKS:
             self.counters["malformed"] += len(self._head) - genuine
             self._head, self._head_shape = [], None
@@ -165,6 +169,11 @@ class AmiCodec:
         self.counters["forged" if forged or b"\r\nPrivilege: " not in block else "malformed"] += 1
 
 
+def _checked(shape: Shape, block: bytes, *, tampered: bool = False) -> AmiEvent | None:
+    checked = shape.strict.match(block.decode("utf-8", "replace"))
+    return None if checked is None else AmiEvent(shape.name, block, checked, tampered=tampered)
+
+
 def _restored(shape: Shape, block: bytes) -> AmiEvent | None:
     clean = restored(shape, block)
-    return None if clean is None else AmiEvent(shape.name, clean, shape.strict.match(clean), tampered=True)
+    return None if clean is None else _checked(shape, clean, tampered=True)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from asterisk.ami import Response
 
+from cti_bridge.ami.shapes import CAPTURED
+
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 
 
@@ -21,7 +23,7 @@ class AmiEvent:
 
     __slots__ = ("_checked", "block", "name", "tampered")
 
-    def __init__(self, name: str, block: bytes, checked: re.Match[bytes] | None = None, *, tampered: bool = False) -> None:
+    def __init__(self, name: str, block: bytes, checked: re.Match[str] | None = None, *, tampered: bool = False) -> None:
         self.name = name
         self.block = block
         self.tampered = tampered
@@ -33,26 +35,29 @@ class AmiEvent:
 
     def get(self, key: str) -> str:
         """The first value of a header as text, undecodable bytes replaced; empty where the header is absent or empty."""
-        if self._checked is not None:
+        checked = self._checked
+        if checked is not None and key in CAPTURED:
             try:
-                value = self._checked[key]
+                return checked[key] or ""
             except IndexError:
-                pass
-            else:
-                return value.decode("utf-8", "replace") if value else ""
-        block = self.block
-        needle = _NEEDLES.get(key) or _needle(key)
-        start = block.find(needle)
+                pass  # of another shape
+        text = self.block.decode("utf-8", "replace") if checked is None else checked.string
+        needle = f"\r\n{key}: "
+        start = text.find(needle)
         if start < 0:
-            return self._without_blank(key)
+            return _without_blank(text, key)
         start += len(needle)
-        end = block.find(b"\r\n", start)
-        return (block[start:] if end < 0 else block[start:end]).decode("utf-8", "replace")
+        end = text.find("\r\n", start)
+        return text[start:] if end < 0 else text[start:end]
 
-    def _without_blank(self, key: str) -> str:
-        """The rare header that has no blank behind its colon, or is not there at all."""
-        _, found, rest = self.block.partition(b"\r\n" + key.encode() + b":")
-        return rest.partition(b"\r\n")[0].decode("utf-8", "replace").strip(" ") if found else ""
+    def several(self, *keys: str) -> tuple[str | None, ...]:
+        """As `get` for each key, at the cost of one; None for an absent optional header.
+
+        Raises ValueError where the event's structure was not checked, IndexError for a key that is not captured.
+        """
+        if self._checked is None:
+            raise ValueError(f"{self.name} was not checked")
+        return self._checked.group(*keys)
 
     def number(self, key: str) -> str:
         """A number header: `get`, with the line breaks of a tampered event given back."""
@@ -78,13 +83,10 @@ class AmiReply:
     action_id: str
 
 
-_NEEDLES: dict[str, bytes] = {}
-"""What each header is found by; keys are those that the code asks for, so there are about a hundred."""
-
-
-def _needle(key: str) -> bytes:
-    needle = _NEEDLES[key] = b"\r\n" + key.encode() + b": "
-    return needle
+def _without_blank(text: str, key: str) -> str:
+    """The rare header that has no blank behind its colon, or is not there at all."""
+    _, found, rest = text.partition(f"\r\n{key}:")
+    return rest.partition("\r\n")[0].strip(" ") if found else ""
 
 
 def unescape(value: str) -> str:

@@ -22,7 +22,7 @@ from typing import NamedTuple
 INJECTION_BUDGET = 79
 """Bytes that a caller can place in one value: `char[80]` in res_pjsip.c set_id_from_hdr (22.10.1)."""
 
-_PREAMBLE = rb"(?:(?:SequenceNumber|File|Line|Func|Timestamp|SystemName):.*\r\n)*"
+_PREAMBLE = r"(?:(?:SequenceNumber|File|Line|Func|Timestamp|SystemName):.*\r\n)*"
 _SNAPSHOT = (
     "Channel", "ChannelState", "ChannelStateDesc", "CallerIDNum", "CallerIDName", "ConnectedLineNum", "ConnectedLineName",
     "Language", "AccountCode", "Context", "Exten", "Priority", "Uniqueid", "Linkedid",
@@ -30,12 +30,22 @@ _SNAPSHOT = (
 """Headers of a channel snapshot in Asterisk's order."""
 _UNESCAPED = ("CallerIDNum", "ConnectedLineNum", "AccountCode", "Exten")
 """Headers of a snapshot whose values Asterisk writes as the caller sent them."""
-CAPTURED = frozenset(
-    {"Channel", "ChannelState", "CallerIDNum", "Exten", "Uniqueid", "Linkedid", "BridgeUniqueid", "Queue", "DialStatus"}
-)
+_CAPTURED = frozenset(
+    {
+        "Channel", "ChannelState", "CallerIDNum", "CallerIDName", "Exten", "Uniqueid", "Linkedid", "BridgeUniqueid", "BridgeType",
+        "BridgeCreator", "BridgeNumChannels", "Queue", "DialStatus", "MemberName", "Name", "Interface", "Location",
+        "StateInterface", "Penalty", "Status", "Paused", "PausedReason", "Application", "AppData",
+    }
+)  # fmt: skip
 """Headers that the tracker asks for most: taken while the structure is checked, which costs less than to look for them again."""
+_PREFIXES = (
+    "", "Dest", "LocalOne", "LocalTwo", "Transferer", "Transferee", "OrigTransferer", "SecondTransferer", "TransferTarget",
+    "Target", "Parkee", "Retriever", "Spyer", "Spyee", "To", "Orig", "Second",
+)  # fmt: skip
+CAPTURED = frozenset(prefix + key for prefix in _PREFIXES for key in _CAPTURED)
 _BRIDGE = ("BridgeUniqueid", "BridgeType", "BridgeTechnology", "BridgeCreator", "BridgeName", "BridgeNumChannels")
-_MEMBER = ("Queue", "MemberName", "Interface", "StateInterface", "Membership", "Penalty", "CallsTaken", "LastCall")
+_ASTERISKS_OWN = frozenset(_SNAPSHOT) - frozenset(_UNESCAPED) | frozenset(_BRIDGE)
+"""Headers whose values Asterisk makes, escapes, or reads from its own configuration."""
 
 
 class Step(NamedTuple):
@@ -61,32 +71,37 @@ class Part:
             Step(key.encode(), any_number=True) for key in self.extra
         )
 
-    def pattern(self, *, last: bool) -> bytes:
-        """Without DOTALL `.` stops at a line feed: a header is one line; the last one of a block has no line end any more."""
-        text = b"".join(
-            rb"(?:%s.*\r\n)*" % re.escape(step.key) if step.any_number else self._line(step)
-            for step in self.steps()
-            if not (last and step.any_number)
-        )
-        if last:
-            text = re.sub(rb"\.\*(\)?)\\r\\n\Z", rb"[^\\r\\n]*\1", text)
-        return b"(?:%s)?" % text if self.optional else text
+    def pattern(self, *, last: bool) -> str:
+        """The last header of a block has no line end any more."""
+        steps = [step for step in self.steps() if not (last and step.any_number)]
+        text = "".join(self._line(step, ends=not (last and step is steps[-1])) for step in steps)
+        return f"(?:{text})?" if self.optional else text
 
-    def _line(self, step: Step) -> bytes:
+    def _line(self, step: Step, *, ends: bool) -> str:
+        """A header is one line, so no value holds a line feed (`.` stops there too); where nobody can place one, the quicker
+        pattern does not look for it.
+        """
         key = step.key[:-1].decode()
-        if key.removeprefix(self.prefix) not in CAPTURED:
-            return rb"%s.*\r\n" % re.escape(step.key)
-        return rb"%s ?(?P<%s>.*)\r\n" % (re.escape(step.key), key.encode())
+        bare = key.removeprefix(self.prefix)
+        if step.any_number:
+            return rf"(?:{re.escape(step.key.decode())}.*\r\n)*"
+        value = r"[^\r]*+" if bare in _ASTERISKS_OWN else ".*"
+        if not ends:
+            value = r"[^\r\n]*+"
+        end = r"\r\n" if ends else ""
+        if bare in _CAPTURED:
+            return f"{re.escape(key)}: ?(?P<{key}>{value}){end}"
+        return f"{re.escape(key)}:{value}{end}"
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """`strict` matches the beginning of genuine events; `parts` say the same for the repair.
-    `only_with`: skip the event at once unless it holds one of these (dialplan events are many, few matter).
+    """`strict` matches the beginning of genuine events, as text; `parts` say the same for the repair.
+    `only_with`: skip the event at once unless it holds one of these, two at most (dialplan events are many, few matter).
     """
 
     name: str
-    strict: re.Pattern[bytes]
+    strict: re.Pattern[str]
     parts: tuple[Part, ...]
     only_with: tuple[bytes, ...] = ()
 
@@ -111,12 +126,20 @@ def _bridge(prefix: str = "", *, optional: bool = False) -> Part:
     return Part(keys, extra=(prefix + "BridgeVideoSource",), prefix=prefix, optional=optional)
 
 
+def _member(name: str, interface: str) -> tuple[Part, ...]:
+    """A seat as events and listings write it (app_queue.c, Asterisk 16 to 22; LoginTime and InCall came later)."""
+    return (
+        _headers("Queue", name, interface, "StateInterface", "Membership", "Penalty", "CallsTaken", "LastCall"),
+        Part((), extra=("LastPause:", "LoginTime:", "InCall:")),
+        _headers("Status", "Paused", "PausedReason"),
+    )
+
+
 def _shape(name: str, *parts: Part, only_with: tuple[bytes, ...] = (), listed: bool = False) -> tuple[str, Shape]:
-    head = b"Event: " + name.encode() + b"\r\n"
     # Items of a list carry the ActionID instead of a Privilege (QueueStatus: at their end).
-    head += rb"(?:ActionID:.*\r\n)?" if listed else rb"Privilege: [a-z,]+\r\n" + _PREAMBLE
-    strict = re.compile(head + b"".join(part.pattern(last=part is parts[-1]) for part in parts))
-    return name, Shape(name, strict, parts, only_with)
+    head = r"(?:ActionID:.*\r\n)?" if listed else r"Privilege: [a-z,]+\r\n" + _PREAMBLE
+    pattern = "".join(part.pattern(last=part is parts[-1]) for part in parts)
+    return name, Shape(name, re.compile(f"Event: {name}\r\n{head}{pattern}"), parts, only_with)
 
 
 _APPLICATIONS = (b"\r\nApplication: Queue\r\n", b"\r\nApplication: VoiceMail\r\n")
@@ -149,13 +172,8 @@ SHAPES: dict[bytes, Shape] = {
             for name in ("AgentCalled", "AgentConnect", "AgentRingNoAnswer")
         ),
         *(_shape(name, _bridge(), _channel()) for name in ("BridgeEnter", "BridgeLeave")),
-        _shape("BridgeDestroy", _bridge()),
-        _shape("BridgeMerge", _bridge("To")),
-        *(_shape(name, _headers("Conference"), _bridge(), _channel()) for name in ("ConfbridgeJoin", "ConfbridgeLeave")),
-        *(
-            _shape(name, _channel("LocalOne"), _channel("LocalTwo"))
-            for name in ("LocalBridge", "LocalOptimizationBegin", "LocalOptimizationEnd")
-        ),
+        _shape("ConfbridgeJoin", _headers("Conference"), _bridge(), _channel()),
+        _shape("LocalBridge", _channel("LocalOne"), _channel("LocalTwo")),
         _shape(
             "BlindTransfer",
             _headers("Result"),
@@ -176,7 +194,7 @@ SHAPES: dict[bytes, Shape] = {
             _headers("IsExternal", "DestType"),
         ),
         _shape("Pickup", _channel(), _channel("Target")),
-        *(_shape(name, _channel("Parkee")) for name in ("ParkedCall", "ParkedCallTimeOut", "ParkedCallGiveUp", "ParkedCallSwap")),
+        _shape("ParkedCall", _channel("Parkee")),
         _shape(
             "UnParkedCall",
             _channel("Parkee"),
@@ -185,7 +203,7 @@ SHAPES: dict[bytes, Shape] = {
         ),
         *(_shape(name, _channel("Spyer"), _channel("Spyee", optional=True)) for name in ("ChanSpyStart", "ChanSpyStop")),
         _shape("OriginateResponse", _headers("ActionID", "Response", "Channel", "Context", "Exten", "Reason", "Uniqueid")),
-        *(_shape(name, _headers(*_MEMBER)) for name in _MEMBER_EVENTS),
+        *(_shape(name, *_member("MemberName", "Interface")) for name in _MEMBER_EVENTS),
         *(_shape(name, _headers(*keys)) for name, keys in HINTS.items()),
     )
 }
@@ -197,7 +215,7 @@ LISTED: dict[bytes, Shape] = {
         _shape("CoreShowChannel", _channel(), listed=True),
         _shape("BridgeListItem", _bridge(), listed=True),
         _shape("QueueParams", _headers("Queue", "Max"), listed=True),
-        _shape("QueueMember", _headers("Queue", "Name", "Location", "StateInterface"), listed=True),
+        _shape("QueueMember", *_member("Name", "Location"), listed=True),
         _shape("QueueEntry", _headers("Queue", "Position", "Channel", "Uniqueid"), listed=True),
         _shape("ParkedCall", _channel("Parkee"), listed=True),
         *(

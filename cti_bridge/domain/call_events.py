@@ -1,23 +1,24 @@
-"""What can happen to a call or to an agent, as the tracker says it. Each carries the whole picture after it happened."""
+"""What can happen to a call or to an agent, as the tracker says it. Each carries the whole picture after it happened.
 
-from dataclasses import dataclass
+Named tuples and no dataclasses, as `Call` is: a third of the cost, and they are what the tracker makes most of (bench/parse.py).
+"""
+
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from cti_bridge.domain.agent import QueueMember
 from cti_bridge.domain.call import Call, Extension, Transfer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallArrived:
+class CallArrived(NamedTuple):
     """A customer's channel (or the first channel of an outbound or internal call) exists."""
 
     call: Call
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallQueued:
+class CallQueued(NamedTuple):
     """The caller joined `queue`."""
 
     call: Call
@@ -25,8 +26,7 @@ class CallQueued:
     queue: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallLeftQueue:
+class CallLeftQueue(NamedTuple):
     """The caller left `queue`: answered, abandoned, or moved on by the system (neither flag set)."""
 
     call: Call
@@ -36,8 +36,7 @@ class CallLeftQueue:
     abandoned: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallOffered:
+class CallOffered(NamedTuple):
     """The phone of `agent` rings for this call; `nth` counts this agent's rings in this call from 1."""
 
     call: Call
@@ -54,8 +53,7 @@ class OfferEnd(StrEnum):
     RING_NO_ANSWER = "ring_no_answer"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferEnded:
+class OfferEnded(NamedTuple):
     """The `nth` ring of `agent` ended without an answer there."""
 
     call: Call
@@ -65,8 +63,7 @@ class OfferEnded:
     why: OfferEnd
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallAnswered:
+class CallAnswered(NamedTuple):
     """`agent` talks to the customer; comes once for each agent who takes the customer over."""
 
     call: Call
@@ -74,37 +71,32 @@ class CallAnswered:
     agent: Extension
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallHeld:
+class CallHeld(NamedTuple):
     call: Call
     at: datetime
     agent: Extension
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallResumed:
+class CallResumed(NamedTuple):
     call: Call
     at: datetime
     agent: Extension
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallTransferred:
+class CallTransferred(NamedTuple):
     call: Call
     at: datetime
     transfer: Transfer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallChanged:
+class CallChanged(NamedTuple):
     """Something else about the call changed: parked, recorded, in a conference, its number became known."""
 
     call: Call
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallEnded:
+class CallEnded(NamedTuple):
     """The contact is over; the call's figures are final."""
 
     call: Call
@@ -126,16 +118,14 @@ CallEvent = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberChanged:
+class MemberChanged(NamedTuple):
     """An agent's seat in one queue was added or changed (pause, penalty, phone state)."""
 
     member: QueueMember
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberRemoved:
+class MemberRemoved(NamedTuple):
     pbx: str
     queue: str
     agent: Extension
@@ -152,8 +142,7 @@ class AnomalyKind(StrEnum):
     MALFORMED_EVENT = "malformed_event"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Anomaly:
+class Anomaly(NamedTuple):
     """Something the stream should not hold; counted and logged, never raised. `detail` holds no numbers or names."""
 
     kind: AnomalyKind

@@ -34,7 +34,7 @@ def join(switch: Switch, call: CallDraft, queue: str, at: float) -> None:
     went_to_queue(switch, call, queue, at)
     call.queue_exit = call.queue_asked = None
     call.visits.append(VisitDraft(queue=queue, joined_at=at))
-    switch.out.append(CallQueued(call=call.picture(at), at=moment(at), queue=queue))
+    switch.out.append(CallQueued(call.picture(at), moment(at), queue))
 
 
 def left(switch: Switch, event: AmiEvent, at: float) -> None:
@@ -65,7 +65,7 @@ def leave(switch: Switch, call: CallDraft, at: float) -> None:
         for offer in call.open_offers():
             switch.end_offer(call, offer, at, OfferResult.NO_ANSWER)
     switch.out.append(
-        CallLeftQueue(call=call.picture(at), at=moment(at), queue=visit.queue, answered=visit.answered, abandoned=visit.abandoned)
+        CallLeftQueue(call.picture(at), moment(at), visit.queue, answered=visit.answered, abandoned=visit.abandoned)
     )
 
 

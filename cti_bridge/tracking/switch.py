@@ -109,7 +109,7 @@ class Switch:
         call.starter.call = call
         self._by_linkedid.setdefault(call.starter.linkedid, call)
         self._by_linkedid.setdefault(call.starter.uid, call)
-        self.out.append(CallArrived(call=call.picture(at), at=moment(at)))
+        self.out.append(CallArrived(call.picture(at), moment(at)))
         return call
 
     def begin_from(self, caller: Channel, dialled: Channel | None, at: float) -> CallDraft | None:
@@ -150,7 +150,7 @@ class Switch:
         return None
 
     def changed(self, call: CallDraft, at: float) -> None:
-        self.out.append(CallChanged(call=call.picture(at), at=moment(at)))
+        self.out.append(CallChanged(call.picture(at), moment(at)))
 
     def end(self, call: CallDraft, at: float, *, estimated: bool = False, crashed: bool = False) -> None:
         """The contact is over: closes what is open and says so. `estimated`: its Hangup was not seen; `crashed`: nor will it be,
@@ -176,7 +176,7 @@ class Switch:
         for linkedid in (call.starter.linkedid, call.starter.uid):
             if self._by_linkedid.get(linkedid) is call:
                 del self._by_linkedid[linkedid]
-        self.out.append(CallEnded(call=call.picture(at), at=moment(at)))
+        self.out.append(CallEnded(call.picture(at), moment(at)))
 
     # --- offers
 
@@ -197,7 +197,7 @@ class Switch:
             return
         offer.rang_at = rang_at
         offer.nth = sum(1 for other in call.offers if other.agent == offer.agent and other.rang_at is not None)
-        self.out.append(CallOffered(call=call.picture(at), at=moment(at), agent=offer.agent, nth=offer.nth))
+        self.out.append(CallOffered(call.picture(at), moment(at), offer.agent, offer.nth))
 
     def pick_up(self, call: CallDraft, offer: OfferDraft, at: float) -> None:
         """The phone was answered; the talk begins once it shares a bridge with the customer."""
@@ -219,7 +219,7 @@ class Switch:
             why = OfferEnd.ABANDONED
         else:
             why = OfferEnd.RING_NO_ANSWER if result in MISSED else OfferEnd.ANSWERED_ELSEWHERE
-        self.out.append(OfferEnded(call=call.picture(at), at=moment(at), agent=offer.agent, nth=offer.nth, why=why))
+        self.out.append(OfferEnded(call.picture(at), moment(at), offer.agent, offer.nth, why))
 
     def lost_ring(self, call: CallDraft, offer: OfferDraft) -> OfferResult:
         """Why a ring that was cancelled ended: somebody else answered, the caller left, or nobody came."""
@@ -274,7 +274,7 @@ class Switch:
         for transfer in call.transfers:
             transfer.open = False
         if agent:
-            self.out.append(CallAnswered(call=call.picture(at), at=moment(at), agent=Extension(party)))
+            self.out.append(CallAnswered(call.picture(at), moment(at), Extension(party)))
         else:
             self.changed(call, at)
 

@@ -59,7 +59,7 @@ RULES: dict[str, Rule] = {
     "QueueMemberPenalty": agents.changed,
     "QueueMemberAdded": agents.changed,
     "QueueMemberRemoved": agents.removed,
-    "QueueMember": agents.changed,
+    "QueueMember": agents.listed,
 }
 """What is done with each event; what is not here is not needed to follow a call."""
 
@@ -77,15 +77,15 @@ class CallTracker:
 
     def feed(self, event: AmiEvent, at: float) -> list[TrackerEvent]:
         """What this event means, in order; empty for most."""
-        leaving = self._switch.leaving
-        if leaving and at - leaving[0][0] > call_rules.HANGUP_SECONDS:
-            call_rules.overdue(self._switch, at)
+        switch = self._switch
+        if switch.leaving and at - switch.leaving[0][0] > call_rules.HANGUP_SECONDS:
+            call_rules.overdue(switch, at)
         rule = RULES.get(event.name)
         if rule is None:
             self._resync.feed(event, at)
         else:
-            rule(self._switch, event, at)
-        return self._taken()
+            rule(switch, event, at)
+        return self._taken() if switch.out else []
 
     def disconnected(self, at: float) -> list[TrackerEvent]:
         """The link to the PBX is gone: what happens from here on is not seen."""
@@ -102,7 +102,5 @@ class CallTracker:
         return [call.picture(now) for call in self._switch.calls.values()]
 
     def _taken(self) -> list[TrackerEvent]:
-        out = self._switch.out
-        if out:
-            self._switch.out = []
+        out, self._switch.out = self._switch.out, []
         return out

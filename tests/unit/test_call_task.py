@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -233,7 +232,7 @@ async def test_a_call_between_agents_asks_nobody_and_pops_nowhere():
     stage = Stage(an_account())
 
     stage.tell(
-        *(replace(event, call=event.call._replace(direction=Direction.INTERNAL)) for event in (arrived(), offered(), ended()))
+        *(event._replace(call=event.call._replace(direction=Direction.INTERNAL)) for event in (arrived(), offered(), ended()))
     )
     await stage.story
 
