@@ -18,13 +18,16 @@ MAX_EVENT_BYTES = 256 * 1024
 _MAX_JOINED_BLOCKS = 6
 _PREFIX = 24
 """Bytes that tell events apart: the name and, behind a short one, that a Privilege follows, as list items have none."""
-_Check = tuple[str, Callable[[str], re.Match[str] | None], tuple[bytes, ...]]
+_Check = tuple[str, Callable[[str], re.Match[str] | None], str, tuple[bytes, ...]]
 _PLAIN: dict[bytes, _Check | None] = {
-    (b"Event: " + name + b"\r\nPrivilege: ")[:_PREFIX]: (shape.name, shape.strict.match, shape.only_with)
+    (b"Event: " + name + b"\r\nPrivilege: ")[:_PREFIX]: (shape.name, shape.strict.match, shape.no_more, shape.only_with)
     for name, shape in SHAPES.items()
 }
-"""Events by how they begin: name, check of the structure, marks of which one must be there."""
+"""Events by how they begin: name, check of the structure, what must not follow, marks of which one must be there."""
 _MAX_LEARNT = 200
+_USELESS = re.compile(rb"Event: \w{4,40}\r\nPrivilege: [a-z]{3,12}(?:,[a-z]{3,12})*,all\r\n")
+"""The beginning of an event that nobody needs: too long to stand in a number behind a forged end of an event."""
+_SNAPSHOT_END = b"Linkedid: "
 _CUT_HEAD = re.compile(rb"(?:CallerIDNum|ConnectedLineNum|AccountCode|Exten): ?[^\r\n]*\Z")
 """A block that ends right behind an unescaped value: the head of an event that an injected blank line split."""
 
@@ -63,7 +66,7 @@ class AmiCodec:
             self._discarding = False
         out = None if self._head else self._all_plain(blocks)
         if out is None:
-            out = [message for block in blocks for message in self._unusual(block)]
+            out = self._with_care(blocks)
         self.counters["events"] += len(out)
         return out
 
@@ -76,11 +79,12 @@ class AmiCodec:
                 check = plain[block[:_PREFIX]]
                 if check is None:
                     continue
-                name, match, marks = check
+                name, match, no_more, marks = check
                 if marks and block.rfind(marks[0]) < 0 and (len(marks) == 1 or block.rfind(marks[1]) < 0):
                     continue
-                checked = match(block.decode("utf-8", "replace"))
-                if checked is None:
+                text = block.decode("utf-8", "replace")
+                checked = match(text)
+                if checked is None or (no_more and text.find(no_more, checked.end()) >= 0):
                     return None
                 out.append(AmiEvent(name, block, checked))
         except KeyError:
@@ -88,9 +92,37 @@ class AmiCodec:
         self.counters["skipped"] += len(blocks) - len(out)
         return out
 
+    def _with_care(self, blocks: list[bytes]) -> list[AmiMessage]:
+        """The messages of any blocks, in order. A number can hold the end of its own event and a blank line behind it, so that
+        the genuine end stands alone some blocks later: then all of it is one event.
+        """
+        out: list[AmiMessage] = []
+        at = 0
+        while at < len(blocks):
+            length = self._split_in(blocks[at : at + _MAX_JOINED_BLOCKS])
+            out.extend(self._unusual(b"\r\n\r\n".join(blocks[at : at + length])))
+            at += length
+        return out
+
+    def _split_in(self, blocks: list[bytes]) -> int:
+        """How many of these blocks are the first one's event; 1 where it is whole or no event that is acted upon."""
+        shape = _shape_of(blocks[0])
+        if shape is None or self._head or _checked(shape, blocks[0]) is None:
+            return 1
+        for count, block in enumerate(blocks[1:], 2):
+            other = _shape_of(block)
+            if _SNAPSHOT_END not in block or _USELESS.match(block):
+                continue
+            if other is not None and _checked(other, block) is not None:
+                return 1
+            whole = _restored(shape, b"\r\n\r\n".join(blocks[:count]))
+            if whole is not None and b"\r\n\r\n" not in whole.block:
+                return count
+        return 1
+
     def _learn(self, block: bytes) -> None:
         """An event that nobody needs is passed over by its first bytes from now on."""
-        if len(self._plain) < len(_PLAIN) + _MAX_LEARNT and b"\r\nPrivilege: " in block:
+        if len(self._plain) < len(_PLAIN) + _MAX_LEARNT and _USELESS.match(block):
             self._plain.setdefault(block[:_PREFIX], None)
 
     def _unusual(self, block: bytes) -> list[AmiMessage]:
@@ -155,7 +187,7 @@ class AmiCodec:
             self._head, self._head_shape = [], None
             self.counters["forged"] += 1
             return [event]
-        shape = SHAPES.get(block[7 : block.find(b"\r\n", 7)]) if block[:7] == b"Event: " else None
+        shape = _shape_of(block)
         genuine = shape is not None and _checked(shape, block) is not None
         if genuine or len(self._head) >= _MAX_JOINED_BLOCKS:
             self.counters["malformed"] += len(self._head) - genuine
@@ -169,9 +201,17 @@ class AmiCodec:
         self.counters["forged" if forged or b"\r\nPrivilege: " not in block else "malformed"] += 1
 
 
+def _shape_of(block: bytes) -> Shape | None:
+    return SHAPES.get(block[7 : block.find(b"\r\n", 7)]) if block.startswith(b"Event: ") else None
+
+
 def _checked(shape: Shape, block: bytes, *, tampered: bool = False) -> AmiEvent | None:
-    checked = shape.strict.match(block.decode("utf-8", "replace"))
-    return None if checked is None else AmiEvent(shape.name, block, checked, tampered=tampered)
+    """The event; None where it is not of this shape, or a snapshot's end stands in it once more than it should."""
+    text = block.decode("utf-8", "replace")
+    checked = shape.strict.match(text)
+    if checked is None or (shape.no_more and text.find(shape.no_more, checked.end()) >= 0):
+        return None
+    return AmiEvent(shape.name, block, checked, tampered=tampered)
 
 
 def _restored(shape: Shape, block: bytes) -> AmiEvent | None:

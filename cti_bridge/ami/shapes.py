@@ -2,12 +2,14 @@ r"""The shape of every event that is acted upon, and the repair of events that a
 
 Asterisk writes caller numbers, dialled numbers and account codes into events without escaping, and a SIP caller can put `%0D%0A`
 into the user part of From: header lines and whole events forged by anybody who can dial in (measured on 22.10.1). The budget of
-such an injection is 79 bytes a value. Three rules make it inert:
+such an injection is 79 bytes a value. Four rules make it inert:
 
 1. An event is acted upon only if it has all headers of its shape in Asterisk's own order. The shortest shape is far longer than
    79 bytes (a test counts it), so no injected text can be a whole event.
 2. An event that was split by an injection is put together again: the forged text becomes what it is, a strange number.
 3. Text between a head and its tail is never taken as an event of its own.
+4. An event that ends within a value (a dialled number has room for `Priority`, `Uniqueid` and `Linkedid`) is known by the genuine
+   end behind it, in the same read; only a read that is cut exactly there would show the forged end.
 
 Header order is fixed by Asterisk's code (manager_channels.c, manager_bridges.c, app_queue.c; 16 to 22); headers that newer
 versions append are tolerated.
@@ -104,6 +106,14 @@ class Shape:
     strict: re.Pattern[str]
     parts: tuple[Part, ...]
     only_with: tuple[bytes, ...] = ()
+
+    @property
+    def no_more(self) -> str:
+        """What must not stand behind the match: a dialled number that ends its snapshot by itself leaves the genuine end there.
+        Empty: there is no snapshot.
+        """
+        ends = [f"\r\n{part.prefix}Linkedid: " for part in self.parts if part.keys[-1:] == (f"{part.prefix}Linkedid",)]
+        return ends[-1] if ends else ""
 
     def orders(self) -> Iterator[tuple[Step, ...]]:
         """The header orders this event may have: with each optional part and without it."""

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from cti_bridge.ami.codec import MAX_EVENT_BYTES, AmiCodec
 from cti_bridge.ami.messages import AmiEvent, AmiReply, response_of, unescape
+from cti_bridge.ami.shapes import INJECTION_BUDGET
 from tests.support.ami_text import block, snapshot, wire
 
 OURS = "cti-secret-1"
@@ -55,6 +56,38 @@ def test_injected_text_is_a_number_and_never_an_event(place: str, text: str) -> 
     assert not got[1].tampered
     if (place, text) != AMBIGUOUS:
         assert got[0].number(place) == text
+
+
+ENDS = [
+    "8\r\nPriority: 1\r\nUniqueid: 6.6\r\nLinkedid: 6.6",
+    "8\r\nPriority: 1\r\nUniqueid: 6.6\r\nLinkedid: 6.6\r\nCause: 16",
+    "8\r\nPriority: 1\r\nUniqueid: 6.6\r\nLinkedid: 6.6\r\n\r\nX: y",
+    "8\r\nPriority: 1\r\nUniqueid: 6.6\r\nLinkedid: 6.6\r\n\r\nA\r\n\r\nB",
+    "8\r\nPriority: 1\r\nUniqueid: 6.6\r\nLinkedid: 6.6\r\n\r\nEvent: A",
+    "8\r\nPriority: 1\r\nUniqueid: 6.6\r\nLinkedid: 6.6\r\n\r\nEvent: A\r\nPrivilege: a",
+    "8\r\nPriority:\r\nUniqueid: 6.6\r\nLinkedid:\r\n\r\n\r\n\r\n",
+]
+"""Dialled numbers that end the snapshot of their own event by themselves (a dialplan pattern with a dot lets them in)."""
+
+
+@pytest.mark.parametrize("before", [b"", wire(block("NewConnectedLine", **snapshot(uid="1.1")))], ids=["first", "later"])
+@pytest.mark.parametrize("name", ["Newchannel", "Newstate", "Hangup", "HangupRequest"])
+@pytest.mark.parametrize("text", ENDS)
+def test_a_dialled_number_does_not_make_its_event_one_of_another_channel(text: str, name: str, before: bytes) -> None:
+    codec = a_codec()
+    codec.receive(before)
+
+    got = events(codec, wire(block(name, **snapshot(uid="1.1", Exten=text), Cause="16"), GENUINE))
+
+    assert [(one.name, one.get("Uniqueid")) for one in got] == [(name, "1.1"), ("Hangup", "9.9")]
+    assert codec.counters["forged"] == 1
+    assert got[0].tampered
+
+
+def test_an_end_and_an_event_that_is_passed_over_do_not_both_fit_into_a_number() -> None:
+    shortest = "8\r\nPriority:\r\nUniqueid: 1795314829.43\r\nLinkedid:\r\n\r\nEvent: Abcd\r\nPrivilege: cdr,all\r\n"
+
+    assert len(shortest) > INJECTION_BUDGET
 
 
 @pytest.mark.parametrize("text", [text for name, text in FORGED if "\r\n" in text])
