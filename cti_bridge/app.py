@@ -1,7 +1,7 @@
 """The root: builds everything from the settings, supervises it, and states the order of shutdown.
 
 One TaskGroup with named children. What a component expects to go wrong it handles itself; anything else ends the process with
-the task's name in the log, systemd restarts it, and the resync repairs the state.
+the task's name in the log, systemd restarts it, and the journal and the resync give it back its state.
 """
 
 import asyncio
@@ -11,8 +11,10 @@ import re
 import secrets
 import signal
 import ssl
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -29,6 +31,7 @@ from cti_bridge.ami.stream import EVENT_CLASSES
 from cti_bridge.call_task import Desk
 from cti_bridge.commands import Commands, Pbx, WrapUpDesk
 from cti_bridge.domain.account import Found, LookupResult, NotFound
+from cti_bridge.journal.writer import Journal, limits_of
 from cti_bridge.live.board import Board
 from cti_bridge.lookup import Lookup
 from cti_bridge.pipeline import CallTasks, Pipeline
@@ -86,8 +89,15 @@ class Application:
             withdraw=self._router.withdraw,
             peers=settings.fastagi.peers,
         )
+        limits = limits_of(settings.journal, pbxes=len(settings.pbx))
+        self._journals = {pbx.name: Journal(settings.journal.directory / pbx.name, limits, pbx=pbx.name) for pbx in settings.pbx}
         self._clients = {
-            pbx.name: AmiClient(pbx, read_secret(pbx).get_secret_value(), event_classes=f"{EVENT_CLASSES},dialplan")
+            pbx.name: AmiClient(
+                pbx,
+                read_secret(pbx).get_secret_value(),
+                event_classes=f"{EVENT_CLASSES},dialplan",
+                tap=self._journals[pbx.name].take,
+            )
             for pbx in settings.pbx
         }
         self._board = Board(
@@ -132,14 +142,17 @@ class Application:
 
     async def _serve(self, tasks: asyncio.TaskGroup) -> None:
         calls = CallTasks(desk=self._desk(), tasks=tasks)
-        pipelines = [self._pipeline(pbx.name, calls) for pbx in self.settings.pbx]
-        self._register_metrics(calls)
-        runner = await self._start_web()
+        pipelines = {pbx.name: self._pipeline(pbx.name, calls) for pbx in self.settings.pbx}
+        self._register_metrics(calls, pipelines)
         self._start(tasks, "recorder", self._recorder.run)
-        for name, client in self._clients.items():
-            self._start(tasks, f"ami {name}", client.run)
-        for pbx, pipeline in zip(self.settings.pbx, pipelines, strict=True):
-            self._start(tasks, f"pipeline {pbx.name}", pipeline.run)
+        await self._recover(pipelines)
+        runner = await self._start_web()
+        for name, pipeline in pipelines.items():
+            journal = self._journals[name]
+            self._start(tasks, f"journal {name}", journal.run)
+            self._start(tasks, f"ami {name}", self._clients[name].run)
+            self._start(tasks, f"pipeline {name}", pipeline.run)
+            self._start(tasks, f"catch up {name}", partial(pipeline.catch_up, journal))
         self._start(tasks, "live feed", LiveFeed(self._hub, self._state).run)
         self._start(tasks, "fastagi", self._agi.run)
         self._start(tasks, "rules watch", self._watch_rules)
@@ -152,12 +165,18 @@ class Application:
         finally:
             await self._shut_down(calls, runner)
 
+    async def _recover(self, pipelines: Mapping[str, Pipeline]) -> None:
+        """What the service knew before it ended, from the journals: before the first browser asks and before any PBX is heard."""
+        for name, pipeline in pipelines.items():
+            await pipeline.recover(self._journals[name])
+        self._hub.number_after(max(pipeline.seen_until for pipeline in pipelines.values()))
+
     async def _shut_down(self, calls: CallTasks, runner: web.AppRunner) -> None:
         """Stop accepting, stop the PBX links, drain the call tasks, flush the recorder, close the browsers."""
         log.info("service.stopping")
         for site in tuple(runner.sites):
             await site.stop()
-        self._cancel("ami", "pipeline", "fastagi", "rules", "day")
+        self._cancel("ami", "pipeline", "catch up", "fastagi", "rules", "day")
         await calls.drain(DRAIN_SECONDS)
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
@@ -165,7 +184,9 @@ class Application:
         except TimeoutError:
             log.error("shutdown.not_flushed", calls=self._recorder.waiting)
         await runner.cleanup()
-        self._cancel("live feed", "recorder")
+        self._cancel("live feed", "recorder", "journal")
+        for journal in self._journals.values():
+            await journal.close()  # with what is not stored in its last note: the next start takes it up
         log.info("service.stopped")
 
     def _start(self, tasks: asyncio.TaskGroup, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -189,13 +210,15 @@ class Application:
         tracker = CallTracker(pbx, region=numbers.region, internal=re.compile(numbers.internal))
         return Pipeline(self._clients[pbx], tracker, self._board, calls, pbx=pbx)
 
-    def _register_metrics(self, calls: CallTasks) -> None:
+    def _register_metrics(self, calls: CallTasks, pipelines: Mapping[str, Pipeline]) -> None:
         counters: dict[str, Callable[[], Mapping[str, int]]] = {
             "recorder": lambda: dict(self._recorder.counters.items()),
             "lookup": lambda: dict(self._lookup.counters.items()),
             "routing": lambda: self._router.counters,
             "fastagi": lambda: self._agi.counters,
             "call_tasks": lambda: calls.counters,
+            "tracker": lambda: sum((pipeline.anomalies for pipeline in pipelines.values()), Counter[str]()),
+            "journal": lambda: sum((journal.counters for journal in self._journals.values()), Counter[str]()),
         }
         self._registry.register(ProcessMetrics(self._board, self._clients, counters))
 
@@ -213,7 +236,7 @@ class Application:
             commands=Commands(pbxes, self._board),
             wrap_ups=WrapUpDesk(self._recorder, self.interactions, self._board),
             live=self._state,
-            readiness=Health(self.database.check_schema, self._recorder, self._clients, self._rules),
+            readiness=Health(self.database.check_schema, self._recorder, self._clients, self._rules, self._journals),
         )
         app = build_app(ports, self._hub, self._web_metrics, version=cti_bridge.__version__, origins=server.origins)
         runner = web_runner(app, shutdown_seconds=BROWSER_SECONDS)

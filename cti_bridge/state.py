@@ -17,6 +17,7 @@ from cti_bridge.domain.agent import AgentState
 from cti_bridge.domain.call import Call
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.figures import QueueFigures
+from cti_bridge.journal.writer import Journal
 from cti_bridge.live.board import Board
 from routing.rules_holder import RulesHolder
 from screen_pop.ports import Check, PbxLink, RoutingStatus
@@ -60,12 +61,18 @@ class Health:
     """`Readiness`: the store and the recorder are required; a PBX that is away makes the service degraded, not unready."""
 
     def __init__(
-        self, store: Callable[[], Awaitable[None]], recorder: Recorder, clients: Mapping[str, AmiClient], rules: RulesHolder
+        self,
+        store: Callable[[], Awaitable[None]],
+        recorder: Recorder,
+        clients: Mapping[str, AmiClient],
+        rules: RulesHolder,
+        journals: Mapping[str, Journal],
     ) -> None:
         self._store = store
         self._recorder = recorder
         self._clients = clients
         self._rules = rules
+        self._journals = journals
 
     async def checks(self) -> Sequence[Check]:
         checks = [await self._store_check()]
@@ -75,6 +82,9 @@ class Health:
             status = client.status()
             ok = status.state is LinkState.CONNECTED
             checks.append(Check(name=f"pbx {name}", ok=ok, required=False, detail=status.detail))
+        for name, journal in self._journals.items():
+            detail = journal.trouble or "what is read from the PBX is kept"
+            checks.append(Check(name=f"journal {name}", ok=journal.trouble is None, required=False, detail=detail))
         good = self._rules.rules is not None
         detail = "rules are in force" if good else "no good rules file: the dialplan's default queues take every call"
         checks.append(Check(name="routing", ok=good, required=False, detail=detail))

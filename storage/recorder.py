@@ -24,6 +24,7 @@ from cti_bridge.domain.account import AccountId
 from cti_bridge.domain.call import Call, CallId, Direction, Outcome, call_document
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.interaction import Channel, Interaction
+from cti_bridge.kill_points import kill_points
 from storage.database import Database, is_integrity_error
 from storage.interactions import INTERACTION_COLUMNS, agents_values, interaction_of_row
 from storage.schema import accounts, interaction_legs, interactions, new_id
@@ -34,7 +35,13 @@ CAPACITY = 10_000
 """Calls that may wait: at 57 calls/s (10,000 agents at peak) three minutes without a store."""
 GROUP = 200
 """Calls in one commit at most; more gain nothing and make a wrap-up wait longer for its turn."""
+_ASKED_AT_ONCE = 500
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.1, 5.0
+
+
+class NotTaken(StorageError):
+    """No room for this call, or the recorder ended before it was stored: it must be put again."""
+
 
 Counter = Literal["recorded", "commits", "retries", "refused", "rejected"]
 
@@ -58,16 +65,33 @@ class Recorder:
         """Calls not yet on disk."""
         return len(self._waiting)
 
+    @property
+    def has_room(self) -> bool:
+        """Half empty at least: calls that found no room may come now."""
+        return len(self._waiting) <= self._capacity // 2
+
+    async def over(self, calls: Sequence[CallId]) -> frozenset[CallId]:
+        """Those of the calls that are on record as over. Raises StorageError."""
+        found: set[CallId] = set()
+        for start in range(0, len(calls), _ASKED_AT_ONCE):
+            some = calls[start : start + _ASKED_AT_ONCE]
+            column = interactions.c
+            rows = await self._database.fetch(
+                select(column.call_id).where(column.call_id.in_(some), column.ended_at.is_not(None))
+            )
+            found.update(CallId(row.call_id) for row in rows)
+        return frozenset(found)
+
     def put(self, call: Call, account_id: AccountId | None) -> asyncio.Future[None]:
         """Takes a finished call; the future is done once it is committed. An account that does not exist counts as None.
 
-        The future raises StorageError where the store can never take this call, or the recorder stops first.
+        The future raises StorageError where the store can never take this call, NotTaken where the recorder stops first.
 
-        Raises StorageError: the buffer is full.
+        Raises NotTaken: the buffer is full.
         """
         if len(self._waiting) >= self._capacity:
             self.counters["refused"] += 1
-            raise StorageError(f"{self._capacity} calls wait for the store already: keep this one and put it again later")
+            raise NotTaken(f"{self._capacity} calls wait for the store already: keep this one and put it again later")
         done = asyncio.get_running_loop().create_future()
         self._waiting.append((call, account_id, done))
         self._came.set()
@@ -92,7 +116,7 @@ class Recorder:
                     self._idle.set()
         finally:
             while self._waiting:
-                _refuse(self._waiting.popleft()[2], "the recorder stopped before this call was stored")
+                _refuse(self._waiting.popleft()[2], NotTaken("the recorder stopped before this call was stored"))
 
     async def set_wrap_up(self, call_id: CallId, changes: Mapping[str, Any], *, call: Call | None, now: datetime) -> Interaction:
         """Sets disposition, note or account_id (only the keys given) of a call's interaction, ended or not; on disk on return.
@@ -146,7 +170,7 @@ class Recorder:
         (call, _, done) = group[0]
         self.counters["rejected"] += 1
         log.error("recorder.call_rejected", call_id=call.call_id, error=str(error))
-        _refuse(done, str(error))
+        _refuse(done, error)
 
     async def _commit(self, group: Sequence[tuple[Call, AccountId | None]]) -> None:
         latest = {call.call_id: (call, account_id) for call, account_id in group}
@@ -155,7 +179,9 @@ class Recorder:
             connection.execute(self._upsert, [_row_of(call, account) for call, account in latest.values()])
             _replace_legs(connection, {call_id: call for call_id, (call, _) in latest.items()})
 
+        kill_points.reached("store.commit")
         await self._database.commit(store)
+        kill_points.reached("store.committed")
         self.counters["commits"] += 1
         self.counters["recorded"] += len(latest)
 
@@ -259,7 +285,7 @@ def _can_never_succeed(error: StorageError) -> bool:
             return isinstance(cause, StatementError)
 
 
-def _refuse(done: asyncio.Future[None], why: str) -> None:
+def _refuse(done: asyncio.Future[None], why: StorageError) -> None:
     if not done.done():
-        done.set_exception(StorageError(why))
+        done.set_exception(why)
         done.exception()  # marks it as seen: whoever put the call may be gone already

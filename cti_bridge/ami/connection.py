@@ -99,6 +99,11 @@ class AmiConnection(asyncio.Protocol):
     def counters(self) -> dict[str, int]:
         return self._conversation.counters
 
+    @property
+    def ids(self) -> str:
+        """What the ActionIDs of this connection begin with."""
+        return self._conversation.ids
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport

@@ -39,11 +39,15 @@ RESYNC: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """TCP is up on connection number `conn` (counted from 1 for each client), asked for at `asked_at`; nothing was read yet."""
+    """TCP is up on connection number `conn` (counted from 1 for each client), asked for at `asked_at`; nothing was read yet.
+
+    `ids`: what the ActionIDs of this connection begin with.
+    """
 
     at: At
     asked_at: At
     conn: int
+    ids: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +99,9 @@ StreamItem = Opened | Received | Disconnected
 Note = Callable[[str, str | None, bool], None]
 """Takes what was learnt about a standing link: in plain words, Asterisk's version where known, whether all is well."""
 
+Tap = Callable[[StreamItem], None]
+"""Takes each item before it can have an effect; must neither block nor raise (the journal)."""
+
 
 class EventStream:
     """The link's listener and the consumer's source. One consumer: `async for item in stream`."""
@@ -104,11 +111,13 @@ class EventStream:
         *,
         username: str,
         note: Note,
+        tap: Tap | None = None,
         resync_seconds: float = 60.0,
         max_buffered_bytes: int = MAX_BUFFERED_BYTES,
     ) -> None:
         self._username = username
         self._note = note
+        self._tap = tap
         self._resync_seconds = resync_seconds
         self._max_bytes = max_buffered_bytes
         self._buffer: deque[tuple[StreamItem, int]] = deque()
@@ -155,10 +164,12 @@ class EventStream:
         self._asked.clear()
         self._refused.clear()
         self._facts.clear()
-        self._put(Opened(at=at, asked_at=asked_at, conn=self._conn), _ITEM_BYTES)
+        self._put(Opened(at=at, asked_at=asked_at, conn=self._conn, ids=connection.ids), _ITEM_BYTES)
 
     def received(self, at: At, data: bytes, news: Sequence[News]) -> None:
         if self._overflowing:
+            if self._tap is not None:
+                self._tap(Received(at=at, conn=self._conn, data=data, news=()))
             return
         # Nearly all news are events: they go through without the match in `_told`.
         told = tuple(told for item in news if (told := item if isinstance(item, AmiEvent) else self._told(item)) is not None)
@@ -174,6 +185,8 @@ class EventStream:
         self._put(Disconnected(at=at, conn=self._conn, reason=reason), _ITEM_BYTES)
 
     def _put(self, item: StreamItem, cost: int) -> None:
+        if self._tap is not None:
+            self._tap(item)
         self._buffer.append((item, cost))
         self._buffered += cost
         self._drained.clear()

@@ -97,10 +97,11 @@ class Resync:
         if known is not None:
             known.state = event.get("ChannelState")
             return
-        started = at - _seconds(event.get("Duration"))
+        started = at - seconds_of(event.get("Duration"))
         channel = switch.channel(event, started)
         if channel is None:
             return
+        channel.seen_at = at
         channel.dialled = channel.call is not None and channel.call.starter is not channel
         if channel.call is not None and channel.call.starter is channel:
             channel.call.estimated = True
@@ -182,10 +183,10 @@ class Resync:
             return
         call = channel.call
         call.estimated = True
-        queue_rules.join(self._switch, call, event.get("Queue"), max(call.started_at, at - _seconds(event.get("Wait"))))
+        queue_rules.join(self._switch, call, event.get("Queue"), max(call.started_at, at - seconds_of(event.get("Wait"))))
 
 
-def _seconds(text: str) -> float:
+def seconds_of(text: str) -> float:
     """`01:02:03` or `63` as seconds; 0 where it is neither."""
     parts = text.split(":")
     if not all(part.isdigit() and len(part) < 8 for part in parts):

@@ -75,6 +75,10 @@ class CallTracker:
         self._switch = Switch(pbx, region, internal)
         self._resync = resync.Resync(self._switch)
 
+    def fresh(self) -> "CallTracker":
+        """Another one with the same settings that has seen nothing."""
+        return CallTracker(self._switch.pbx, region=self._switch.region, internal=self._switch.channels.internal)
+
     def feed(self, event: AmiEvent, at: float) -> list[TrackerEvent]:
         """What this event means, in order; empty for most."""
         switch = self._switch
@@ -100,6 +104,29 @@ class CallTracker:
     def live(self, now: float) -> list[Call]:
         """The calls that are not over, as they stand at `now`."""
         return [call.picture(now) for call in self._switch.calls.values()]
+
+    def needed_from(self) -> float | None:
+        """The moment from which the stream must be told again to come to the present state; None where nothing goes on."""
+        channels = list(self._switch.channels)
+        calls = {call.call_id: call for channel in channels for call in (channel.call, channel.consults) if call is not None}
+        for call in (calls | self._switch.calls).values():
+            # A leg may outlive its call (a consultation goes on when the customer is gone): told alone it would be a call.
+            channels += (call.starter, call.customer)
+            channels += [talk.channel for talk in call.talks]
+            channels += [offer.channel for offer in call.offers]
+        return min((channel.seen_at for channel in channels), default=None)
+
+    def knows(self, uid: str) -> bool:
+        """Whether this channel is alive, or known to be over."""
+        return self._switch.channels.get(uid) is not None or self._switch.channels.has_ended(uid)
+
+    def leave_out(self, uid: str) -> None:
+        """Takes this channel for one that is over, whatever is told of it, until `take_in`."""
+        self._switch.channels.remember_ended(uid)
+
+    def take_in(self, uid: str) -> None:
+        """Hears of this channel again."""
+        self._switch.channels.forget_ended(uid)
 
     def _taken(self) -> list[TrackerEvent]:
         out, self._switch.out = self._switch.out, []

@@ -1,0 +1,87 @@
+"""The lines of a journal's `.ts` files: those of a trace (ami/trace.py), each with a checksum, and the notes.
+
+A line's `crc` is the CRC-32 of the line without it, and of the bytes that the line tells of: a flipped bit in either shows, and
+costs that chunk alone, because every line names its own offset. Further keys than a trace has: `wall` (Unix seconds; never goes
+back, see writer.py) on each line, `ids` (what the ActionIDs of this connection begin with, so that a reader believes the same
+answers as the service did), and on a note `needs` and `lost`. Programs that read traces pass over what they do not know.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+from zlib import crc32
+
+import orjson
+
+_LINE: Final = re.compile(rb"\{[^{}\n]*\}")
+"""Found anywhere, not only behind a line's end: a damaged line end then costs nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line. `length` bytes of `.ami` at `off` came on connection `conn` (0: none is up) at `wall` and `mono` seconds; or a
+    `mark` of a connection; or a note: `needs` is the moment from which a replay must begin.
+    """
+
+    at: int
+    """Where the line is in its file."""
+    off: int
+    wall: float
+    mono: float
+    conn: int
+    length: int = 0
+    mark: str | None = None
+    ids: str = ""
+    needs: float | None = None
+    lost: float | None = None
+    """When the PBX was last lost sight of, on a note."""
+    is_note: bool
+    crc: int
+    body_crc: int
+
+    def is_sound(self, data: bytes) -> bool:
+        """Whether the line and the bytes it tells of are what was written."""
+        return len(data) == self.length and crc32(data, self.body_crc) == self.crc
+
+
+def encoded(fields: dict[str, str | int | float | None], data: bytes = b"") -> bytes:
+    """The line for these fields, and for the bytes of a chunk."""
+    body = orjson.dumps(fields)[:-1]
+    return b'%b,"crc":%d}\n' % (body, crc32(data, crc32(body)))
+
+
+def lines_in(text: bytes) -> Iterator[Line | int]:
+    """The lines of a whole file, in order; for what is no line, where it begins. What they say is not checked yet."""
+    end = 0
+    for found in _LINE.finditer(text):
+        if text[end : found.start()].strip(b"\n"):
+            yield end
+        end = found.end()
+        line = _line(found.group(), found.start())
+        yield found.start() if line is None else line
+    if text[end:].strip(b"\n"):
+        yield end
+
+
+def _line(raw: bytes, at: int) -> Line | None:
+    body, _, crc = raw[:-1].rpartition(b',"crc":')
+    try:
+        fields = orjson.loads(raw)
+        return Line(
+            at=at,
+            off=int(fields["off"]),
+            wall=float(fields["wall"]),
+            mono=float(fields["t"]),
+            conn=int(fields["conn"]),
+            length=int(fields.get("len", 0)),
+            mark=fields.get("mark"),
+            ids=fields.get("ids", ""),
+            needs=fields.get("needs"),
+            lost=fields.get("lost"),
+            is_note="needs" in fields,
+            crc=int(crc),
+            body_crc=crc32(body),
+        )
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        return None
