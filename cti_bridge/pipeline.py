@@ -28,7 +28,7 @@ from cti_bridge.domain.call_events import (
 )
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.journal.reader import tail_of
-from cti_bridge.journal.writer import Journal
+from cti_bridge.journal.writer import Journal, Needs
 from cti_bridge.kill_points import kill_points
 from cti_bridge.live.board import Board
 from cti_bridge.recovery import Past, replay
@@ -105,9 +105,9 @@ class CallTasks:
         except TimeoutError:
             log.warning("journal.cards_late", calls=sum(not before.is_restored.is_set() for before in befores))
 
-    def unstored_since(self, pbx: str) -> float | None:
-        """When the first of this PBX's calls began that are over and not on disk."""
-        return min((began for call_id, began in self._unstored.items() if call_id.startswith(f"{pbx}:")), default=None)
+    def unstored(self, pbx: str) -> dict[CallId, float]:
+        """This PBX's calls that are over and not on disk, and when they began."""
+        return {call_id: began for call_id, began in self._unstored.items() if call_id.startswith(f"{pbx}:")}
 
     def left(self, pbx: str) -> Mapping[CallId, float]:
         """This PBX's calls that found no room in the recorder, and when they began."""
@@ -189,6 +189,7 @@ class Pipeline:
         self._calls = calls
         self._pbx = pbx
         self._at = 0.0
+        self._taken = 0
         self._members: set[tuple[str, Extension]] | None = None
         self._complained: dict[AnomalyKind, float] = {}
         self.anomalies: Counter[str] = Counter()
@@ -211,7 +212,7 @@ class Pipeline:
             log.error("journal.not_read", pbx=self._pbx, folder=str(journal.folder), error=error.strerror or str(error))
         journal.counters["torn"] += past.torn
         self._at = past.at
-        journal.begin(self.needed_from, seen_until=past.at)
+        journal.begin(self.needs, seen_until=past.at)
         await self._restore(past)
         if past.at:
             self._take(self._tracker.disconnected(past.at))
@@ -230,15 +231,18 @@ class Pipeline:
                 self._calls.put(events[-1])
         await self._calls.restore(tuple(past.live.values()), seconds=RESTORE_SECONDS)
 
-    def needed_from(self) -> float | None:
-        """The moment from which a replay of the journal must begin: of the oldest call or channel that is alive, or of the oldest
-        call that is not stored. None before anything was seen.
+    def needs(self) -> Needs:
+        """What a replay of the journal must bring: the calls that go on, and those that are over and not stored; it begins when
+        the oldest of them, or of the channels that are alive, did.
         """
-        if not self._at:
-            return None
-        live, unstored = self._tracker.needed_from(), self._calls.unstored_since(self._pbx)
-        oldest = self._at if live is None else max(live, self._at - REPLAY_SECONDS)
-        return oldest if unstored is None else min(oldest, unstored)
+        unstored = self._calls.unstored(self._pbx)
+        live = self._tracker.needed_from()
+        moments = [self._at if live is None else max(live, self._at - REPLAY_SECONDS), *unstored.values()]
+        return Needs(
+            since=min(moments) if self._at else None,
+            calls=tuple(call_id.partition(":")[2] for call_id in (*self._tracker.live_ids(), *unstored)),
+            taken=self._taken,
+        )
 
     async def catch_up(self, journal: Journal) -> None:
         """Until cancelled: reads calls from the journal that found no room in the recorder, once it has room again."""
@@ -280,6 +284,7 @@ class Pipeline:
                 case Opened(at=at):
                     self._at = max(self._at, at.wall)
             # A backlog is worked off in turns: the stream does not suspend while it has something to give.
+            self._taken += 1
             await asyncio.sleep(0)
 
     def _feed(self, event: AmiEvent) -> None:

@@ -6,6 +6,7 @@ ended. Nothing is told to anybody here; what becomes of it is the pipeline's (`P
 
 import asyncio
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import structlog
@@ -43,6 +44,11 @@ class Past:
     at: float = 0.0
     torn: int = 0
     size: int = 0
+
+    def keep(self, uniqueids: Collection[str]) -> None:
+        """Of the calls so far only these are genuine and not stored; the first channel's Uniqueid is the second half of an id."""
+        self.live = {call_id: events for call_id, events in self.live.items() if call_id.partition(":")[2] in uniqueids}
+        self.ended = {call_id: events for call_id, events in self.ended.items() if call_id.partition(":")[2] in uniqueids}
 
     def take(self, events: list[TrackerEvent]) -> None:
         """Sorts them by call. Members of queues are read anew once the PBX is there; anomalies were counted before."""
@@ -82,8 +88,9 @@ async def replay(tail: Tail, tracker: CallTracker) -> Past:
                 log.warning("journal.torn", file=str(file), offset=offset, bytes=length)
                 if length:
                     decoder.lose_place()
-            case Noted():
-                stream.noted()
+            case Noted(calls=uniqueids):
+                past.keep(uniqueids)
+                stream.noted(past.live)
         if past.size - told >= _TURN_BYTES:
             told = past.size
             await asyncio.sleep(0)

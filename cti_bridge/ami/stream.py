@@ -92,6 +92,15 @@ class Disconnected:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overflowed:
+    """A chunk that the consumer does not get, because it is too far behind: only the tap is given it."""
+
+    at: At
+    conn: int
+    data: bytes
+
+
 StreamNews = AmiEvent | Connected | PbxIdentity | Resynced
 StreamItem = Opened | Received | Disconnected
 
@@ -99,7 +108,7 @@ StreamItem = Opened | Received | Disconnected
 Note = Callable[[str, str | None, bool], None]
 """Takes what was learnt about a standing link: in plain words, Asterisk's version where known, whether all is well."""
 
-Tap = Callable[[StreamItem], None]
+Tap = Callable[[StreamItem | Overflowed], None]
 """Takes each item before it can have an effect; must neither block nor raise (the journal)."""
 
 
@@ -169,7 +178,7 @@ class EventStream:
     def received(self, at: At, data: bytes, news: Sequence[News]) -> None:
         if self._overflowing:
             if self._tap is not None:
-                self._tap(Received(at=at, conn=self._conn, data=data, news=()))
+                self._tap(Overflowed(at=at, conn=self._conn, data=data))
             return
         # Nearly all news are events: they go through without the match in `_told`.
         told = tuple(told for item in news if (told := item if isinstance(item, AmiEvent) else self._told(item)) is not None)

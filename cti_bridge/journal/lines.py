@@ -3,7 +3,7 @@
 A line's `crc` is the CRC-32 of the line without it, and of the bytes that the line tells of: a flipped bit in either shows, and
 costs that chunk alone, because every line names its own offset. Further keys than a trace has: `wall` (Unix seconds; never goes
 back, see writer.py) on each line, `ids` (what the ActionIDs of this connection begin with, so that a reader believes the same
-answers as the service did), and on a note `needs` and `lost`. Programs that read traces pass over what they do not know.
+answers as the service did), and on a note `needs`, `calls` and `lost`. Programs that read traces pass over what they do not know.
 """
 
 import re
@@ -33,10 +33,12 @@ class Line:
     length: int = 0
     mark: str | None = None
     ids: str = ""
-    needs: float | None = None
-    lost: float | None = None
-    """When the PBX was last lost sight of, on a note."""
     is_note: bool
+    needs: float | None = None
+    calls: frozenset[str] = frozenset()
+    """The Uniqueids of the calls that a replay must bring: those that go on, and those that are not stored."""
+    lost: float | None = None
+    """When the PBX was last lost sight of."""
     crc: int
     body_crc: int
 
@@ -45,9 +47,12 @@ class Line:
         return len(data) == self.length and crc32(data, self.body_crc) == self.crc
 
 
-def encoded(fields: dict[str, str | int | float | None], data: bytes = b"") -> bytes:
+Fields = dict[str, str | int | float | list[str] | None]
+
+
+def encoded(fields: Fields, data: bytes = b"") -> bytes:
     """The line for these fields, and for the bytes of a chunk."""
-    body = orjson.dumps(fields)[:-1]
+    body = b"{" + orjson.dumps(fields)[1:-1].replace(b"{", rb"\u007b").replace(b"}", rb"\u007d")
     return b'%b,"crc":%d}\n' % (body, crc32(data, crc32(body)))
 
 
@@ -78,8 +83,9 @@ def _line(raw: bytes, at: int) -> Line | None:
             mark=fields.get("mark"),
             ids=fields.get("ids", ""),
             needs=fields.get("needs"),
-            lost=fields.get("lost"),
             is_note="needs" in fields,
+            calls=frozenset(fields.get("calls", ())),
+            lost=fields.get("lost"),
             crc=int(crc),
             body_crc=crc32(body),
         )

@@ -36,7 +36,11 @@ class Torn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
-    """The last note was written here: until here, every channel that matters was seen from its beginning."""
+    """The last note was written here: of what came until here, these calls matter (by Uniqueid of their first channel), and what
+    belongs to them was seen from its beginning. Whatever else came up is over and stored, or was seen by half.
+    """
+
+    calls: frozenset[str]
 
 
 JournalItem = StreamItem | Torn | Noted
@@ -65,7 +69,7 @@ def tail_of(folder: Path, *, needs: float | None = None) -> Tail | None:
     if needs is None and (found := _last_note(segments)) is not None:
         noted, needs = found
     if needs is None:
-        return Tail(lost=None, items=chain((Noted(),), _Walk(None).through(segments)))
+        return Tail(lost=None, items=_Walk(None).through(segments))
     walk = _Walk(noted)
     first = _first_segment(segments, needs, until=noted[0] if noted else len(segments) - 1)
     begun = _skipped(walk, walk.through(segments, first), needs)
@@ -136,7 +140,7 @@ class _Walk:
                 end, broken = line.off + line.length, None
                 yield from self._items(line, data)
                 if (index, line.at) == self.noted:
-                    yield Noted()
+                    yield Noted(calls=line.calls)
         if size > end:
             yield Torn(file=segment.ami, offset=end, length=size - end)
         elif broken is not None:
@@ -209,4 +213,4 @@ def _skipped(walk: _Walk, items: Iterator[JournalItem], needs: float) -> Iterato
                 noted = (item,)
             case Torn():
                 pass
-    return iter(())
+    return iter(noted)

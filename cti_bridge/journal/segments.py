@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from cti_bridge.ami.trace import private_file, write_all
-from cti_bridge.journal.lines import encoded
+from cti_bridge.journal.lines import Fields, encoded
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,8 @@ class OpenSegment:
     """
 
     def __init__(self, folder: Path, *, wall: float, mono: float) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for needed in (folder.parent, folder):
+            needed.mkdir(mode=0o700, parents=True, exist_ok=True)
         begins = datetime.fromtimestamp(wall, UTC)
         if (others := segments_of(folder)) and begins <= others[-1].begins:
             begins = others[-1].begins + _TICK  # two within one tick, or the clock was set back: the names keep the order
@@ -84,7 +85,7 @@ class OpenSegment:
         self.is_dirty = True
         write_all(self._ami, data)
 
-    def line(self, fields: dict[str, str | int | float | None], data: bytes = b"") -> None:
+    def line(self, fields: Fields, data: bytes = b"") -> None:
         """The line of a mark, of a note, or of the chunk `data` that was just written."""
         self.is_dirty = True
         write_all(self._ts, encoded({"off": self.size, **fields}, data))

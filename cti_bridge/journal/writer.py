@@ -20,7 +20,8 @@ import structlog
 
 from config.settings import JournalSettings
 from cti_bridge.ami.connection import At, Clock, system_clock
-from cti_bridge.ami.stream import Disconnected, Opened, Received, StreamItem
+from cti_bridge.ami.stream import Disconnected, Opened, Overflowed, Received, StreamItem
+from cti_bridge.journal.lines import Fields
 from cti_bridge.journal.segments import OpenSegment, remove_old, segments_of, sync_folder
 from cti_bridge.kill_points import kill_points
 
@@ -53,6 +54,17 @@ def limits_of(settings: JournalSettings, *, pbxes: int) -> JournalLimits:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """From which moment a replay must begin (None: nothing was seen yet), and the Uniqueids of the calls that it must bring; so
+    after `taken` items of the stream.
+    """
+
+    since: float | None
+    calls: tuple[str, ...]
+    taken: int
+
+
 class Journal:
     """One PBX's journal in `folder`. `begin`, then `run` it; `take` is the tap of the events link; `close` at the end.
 
@@ -67,8 +79,10 @@ class Journal:
         self._limits = limits
         self._pbx = pbx
         self._clock = clock
-        self._needs: Callable[[], float | None] = lambda: None
+        self._needs: Callable[[], Needs] = lambda: Needs(since=None, calls=(), taken=0)
+        self._taken = 0
         self._segment: OpenSegment | None = None
+        self._needed_since: float | None = None
         self._retired: list[OpenSegment] = []
         self._folder_is_dirty = False
         self._wall = 0.0
@@ -76,13 +90,13 @@ class Journal:
         self._conn = 0
         self._ids = ""
 
-    def begin(self, needs: Callable[[], float | None], *, seen_until: float) -> None:
-        """`needs` says from which moment a replay must begin; `seen_until` is the last moment of the journal so far (0: none)."""
+    def begin(self, needs: Callable[[], Needs], *, seen_until: float) -> None:
+        """`needs` says what a replay would need now; `seen_until` is the last moment of the journal so far (0: none)."""
         self._needs = needs
         self._wall = seen_until
         self._lost = seen_until or None
 
-    def take(self, item: StreamItem) -> None:
+    def take(self, item: StreamItem | Overflowed) -> None:
         """Writes it before it goes on. Never raises for a disk."""
         self._wall = max(self._wall, item.at.wall)
         match item:
@@ -90,11 +104,12 @@ class Journal:
                 self._put(asked_at, conn, {"mark": "connecting"})
                 self._conn, self._ids = conn, ids
                 self._put(at, conn, {"mark": "open", "ids": ids})
-            case Received(at=at, conn=conn, data=data):
+            case Received(at=at, conn=conn, data=data) | Overflowed(at=at, conn=conn, data=data):
                 self._put(at, conn, {"len": len(data)}, data)
             case Disconnected(at=at, conn=conn):
                 self._put(at, conn, {"mark": "closed"})
                 self._conn, self._ids, self._lost = 0, "", self._wall
+        self._taken += not isinstance(item, Overflowed)
 
     async def run(self) -> None:
         """Syncs, notes and tidies up until cancelled."""
@@ -105,9 +120,8 @@ class Journal:
             await asyncio.sleep(SYNC_SECONDS)
             await self._sync()
             now = loop.time()
-            if now - noted >= NOTE_SECONDS:
+            if now - noted >= NOTE_SECONDS and self.note():
                 noted = now
-                self.note()
             if now - tidied >= TIDY_SECONDS:
                 tidied = now
                 await self._tidy()
@@ -115,10 +129,12 @@ class Journal:
                 tried = now
                 self._try_again()
 
-    def note(self) -> None:
-        """Writes from where a replay must begin, as it stands now."""
-        if self._segment is not None:
-            self._put(self._clock(), self._conn, self._note())
+    def note(self) -> bool:
+        """Writes from where a replay must begin, as it stands now; False where the pipeline is behind, so that nobody knows."""
+        note = self._note()
+        if self._segment is not None and note["needs"] is not None:
+            self._put(self._clock(), self._conn, note)
+        return note["needs"] is not None
 
     async def close(self) -> None:
         """The last note, everything on the disk, files closed."""
@@ -130,7 +146,7 @@ class Journal:
 
     # --- writing
 
-    def _put(self, at: At, conn: int, fields: dict[str, str | int | float | None], data: bytes = b"") -> None:
+    def _put(self, at: At, conn: int, fields: Fields, data: bytes = b"") -> None:
         if self.trouble is not None:
             self.counters["not_written"] += len(data)
             return
@@ -157,8 +173,12 @@ class Journal:
         segment.line({"t": round(at.mono, 6), "conn": self._conn, "wall": self._wall, **self._note()})
         return segment
 
-    def _note(self) -> dict[str, str | int | float | None]:
-        return {"ids": self._ids, "needs": self._needs(), "lost": self._lost}
+    def _note(self) -> Fields:
+        needs = self._needs()
+        if needs.taken != self._taken:
+            return {"ids": self._ids, "needs": None, "lost": self._lost}
+        self._needed_since = needs.since
+        return {"ids": self._ids, "needs": needs.since, "calls": list(needs.calls), "lost": self._lost}
 
     def _is_full(self, segment: OpenSegment, at: At, data: bytes) -> bool:
         over = segment.size - self._limits.segment_bytes
@@ -200,7 +220,7 @@ class Journal:
             self._fail(error)
 
     async def _tidy(self) -> None:
-        limits, needs = self._limits, self._needs()
+        limits, needs = self._limits, self._needed_since
         now = datetime.fromtimestamp(self._clock().wall, UTC)
 
         def tidy() -> None:

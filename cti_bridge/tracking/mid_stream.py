@@ -1,15 +1,18 @@
 """A stream that is told again from its middle: what was half over there must not come up as calls of its own.
 
 The stream begins where the oldest channel begins that still matters (`CallTracker.needed_from`, as it was noted). Whatever is
-heard of before it began, until the note, was over by then and is on record: its events are left out. Told by the second half of
-its story, such a call would be a ghost, or worse, would replace the right record. Behind the note a channel that is heard of
+heard of, until the note, without its beginning was over by then and is on record: its events are left out. Told by the second
+half of its story, such a call would be a ghost, or worse, would replace the right record. What came up all the same (a leg that
+an unheard call had dialled) is forgotten at the note, which names the genuine calls. Behind the note a channel that is heard of
 without its beginning is taken as ever: its beginning is lost.
 """
 
 import re
+from collections.abc import Collection
 from typing import Final
 
 from cti_bridge.ami.messages import AmiEvent
+from cti_bridge.domain.call import CallId
 from cti_bridge.domain.call_events import TrackerEvent
 from cti_bridge.tracking.resync import seconds_of
 from cti_bridge.tracking.tracker import CallTracker
@@ -35,7 +38,9 @@ class MidStream:
                 self._listed(event, at)
             else:
                 self._learn(event)
-        if self._left_out and event.name != "CoreShowChannel" and any(uid in self._left_out for uid in _uniqueids(event)):
+        if self._left_out and event.name != "CoreShowChannel" and not self._left_out.isdisjoint(_uniqueids(event)):
+            if dialled := event.get("DestUniqueid"):
+                self._leave_out(dialled)  # a leg of such a call; without its caller it would begin one
             return []
         return self._tracker.feed(event, at)
 
@@ -44,9 +49,12 @@ class MidStream:
         self._lost = at
         return self._tracker.disconnected(at)
 
-    def noted(self) -> None:
-        """The note that named the beginning of the stream was written here."""
+    def noted(self, calls: Collection[CallId]) -> None:
+        """The note that named the beginning of the stream was written here; of the calls of then, these are genuine."""
         self._is_before_note = False
+        for call_id in self._tracker.live_ids():
+            if call_id not in calls:
+                self._left_out.update(self._tracker.forget(call_id))
 
     def finish(self) -> None:
         """The stream goes on live: a channel that lives after all (older than a replay goes back) comes by a listing."""

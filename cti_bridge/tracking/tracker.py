@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 
 from cti_bridge.ami.messages import AmiEvent
-from cti_bridge.domain.call import Call
+from cti_bridge.domain.call import Call, CallId
 from cti_bridge.domain.call_events import TrackerEvent
 from cti_bridge.tracking import agents, bridge_rules, call_rules, queue_rules, resync, transfer_rules
 from cti_bridge.tracking.switch import Switch
@@ -105,6 +105,10 @@ class CallTracker:
         """The calls that are not over, as they stand at `now`."""
         return [call.picture(now) for call in self._switch.calls.values()]
 
+    def live_ids(self) -> tuple[CallId, ...]:
+        """The calls that are not over."""
+        return tuple(self._switch.calls)
+
     def needed_from(self) -> float | None:
         """The moment from which the stream must be told again to come to the present state; None where nothing goes on."""
         channels = list(self._switch.channels)
@@ -122,7 +126,23 @@ class CallTracker:
 
     def leave_out(self, uid: str) -> None:
         """Takes this channel for one that is over, whatever is told of it, until `take_in`."""
-        self._switch.channels.remember_ended(uid)
+        channels = self._switch.channels
+        channel = channels.get(uid)
+        if channel is not None:
+            channels.remove(channel)
+        channels.remember_ended(uid)
+
+    def forget(self, call_id: CallId) -> tuple[str, ...]:
+        """Takes a call for one that never was, and leaves its channels out; gives their Uniqueids. Nothing is said of it."""
+        call = self._switch.calls.get(call_id)
+        if call is None:
+            return ()
+        self._switch.end(call, call.started_at)
+        self._switch.out.clear()
+        uids = tuple(channel.uid for channel in self._switch.channels if channel.call is call)
+        for uid in uids:
+            self.leave_out(uid)
+        return uids
 
     def take_in(self, uid: str) -> None:
         """Hears of this channel again."""

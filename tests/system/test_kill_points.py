@@ -28,8 +28,8 @@ STEPS = {
 
 
 async def one_call(pbx: SimulatedPbx, desk: Desk) -> str:
-    """A call from its ring to its wrap-up. It waits for the service to know of it before it ends: what lives and dies while nobody
-    looks is for the PBX's own record to tell.
+    """A call from its ring to its wrap-up. The service knows of it before it ends: what lives and dies while nobody looks is for
+    the PBX's own record to tell.
     """
     call = await pbx.call_in("8100", ZOE)
     call_id = f"main:{call.uniqueid}"
@@ -81,5 +81,5 @@ async def test_a_kill_at_any_step_loses_doubles_and_shows_nothing_twice(tmp_path
 async def all_stored(service: MortalService, calls: list[str]) -> None:
     """Waits until every call is on record as over."""
     async with asyncio.timeout(20):
-        while {row["call_id"] for row in service.stored() if row["ended_at"]} != set(calls):
+        while {row["call_id"] for row in service.stored() if row["ended_at"]} != set(calls):  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.05)
