@@ -22,6 +22,8 @@ from tests.support import crowd
 
 QUIET_SECONDS = 60.0
 """How long the last calls may take to end, and the service to put down all of them."""
+SETTLED_SECONDS = 120.0
+"""How long the audits of the gaps may take to bring in what was missed: they wait for calls to end, and for the record."""
 STILL_SECONDS = 3.0
 """So long nothing may change before it counts as quiet."""
 
@@ -96,25 +98,31 @@ async def kill_pbx(site: Site) -> None:
 
 
 async def quiescence(site: Site) -> None:
-    """Returns when the PBX has no channel, the service is connected, and nothing has changed for a while; says so if never."""
+    """Returns when the PBX has no channel, every gap is settled, and nothing has changed for a while; says so if never."""
 
     async def pbx_is_quiet() -> bool:
         return await site.channels() == 0
+
+    async def gaps_are_settled() -> bool:
+        return all(gap["settled_at"] for gap in await site.items("/gaps"))
 
     seen: tuple[int, int] = (-1, -1)
     since = time.monotonic()
 
     async def nothing_moves() -> bool:
         nonlocal seen, since
-        now = (len(await site.items("/interactions")), len(await site.call_ids()))
+        now = hash(str(await site.items("/interactions"))), len(await site.call_ids())
         if now != seen:
             seen, since = now, time.monotonic()
         return time.monotonic() - since > STILL_SECONDS
 
     quiet = await eventually(pbx_is_quiet, seconds=QUIET_SECONDS, every=0.5)
     await site.service.ready()
+    began = time.monotonic()
+    settled = await eventually(gaps_are_settled, seconds=SETTLED_SECONDS, every=0.5)
+    seconds = round(time.monotonic() - began, 1)
     still = await eventually(nothing_moves, seconds=QUIET_SECONDS, every=0.5)
-    site.tell("quiescence", pbx_is_quiet=quiet, store_is_still=still)
+    site.tell("quiescence", pbx_is_quiet=quiet, gaps_are_settled=settled, settled_seconds=seconds, store_is_still=still)
 
 
 async def verdict(site: Site) -> Verdict:

@@ -23,8 +23,11 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrueCall:
-    """One customer's call. Times are Unix seconds; `ended_at` is None where it goes on, or the PBX died with it. `talking` has it
-    now, `rings` counts each agent's rings, `first_rings` is when they began; the rest is meant as in the public contract."""
+    """One customer's call. Times are Unix seconds; `ended_at` and `talk_s` are None where it goes on, or the PBX died with it.
+
+    `talking` has it now, `rang_to_the_death` rings still; `rings` counts each agent's rings, `first_rings` is when they began.
+    The rest is meant as in the public contract.
+    """
 
     call_id: str
     uniqueids: frozenset[str]
@@ -33,6 +36,7 @@ class TrueCall:
     queues: tuple[str, ...]
     offered_to: tuple[str, ...]
     rang_no_answer: tuple[str, ...]
+    rang_to_the_death: tuple[str, ...]
     answered_by: tuple[str, ...]
     outcome: str
     transfers: tuple[tuple[str, str], ...]
@@ -40,7 +44,7 @@ class TrueCall:
     started_at: float
     answered_at: float | None
     ended_at: float | None
-    talk_s: float
+    talk_s: float | None
     talking: tuple[str, ...]
     rings: Mapping[str, int]
     first_rings: Mapping[str, float]
@@ -95,7 +99,6 @@ def _call_of(rows: list[Row]) -> TrueCall | None:
     answered = {row["uniqueid"] for row in rows if row["event"] == "ANSWER"}
     over = {row["uniqueid"] for row in rows if row["event"] == "HANGUP"}
     answered_by = tuple(dict.fromkeys(agent for agent, _, _ in talks))
-    last_at = max(float(row["at"]) for row in rows)
     return TrueCall(
         call_id=f"main:{first['uniqueid']}",
         uniqueids=frozenset(row["uniqueid"] for row in rows),
@@ -104,6 +107,7 @@ def _call_of(rows: list[Row]) -> TrueCall | None:
         queues=tuple(row["data"].split(",")[0] for row in customer if row["event"] == "APP_START" and row["app"] == "Queue"),
         offered_to=tuple(dict.fromkeys(map(_agent, rings))),
         rang_no_answer=tuple({_agent(row) for row in rings if row["uniqueid"] in over - answered}),
+        rang_to_the_death=tuple({_agent(row) for row in rings if row["uniqueid"] not in over | answered}),
         answered_by=answered_by,
         outcome=_outcome(end, answered_by),
         transfers=tuple((_agent(row), json.loads(row["extra"])["extension"]) for row in rows if row["event"] == "BLINDTRANSFER"),
@@ -111,7 +115,7 @@ def _call_of(rows: list[Row]) -> TrueCall | None:
         started_at=float(first["at"]),
         answered_at=talks[0][1] if talks else None,
         ended_at=float(end["at"]) if end else None,
-        talk_s=sum((until or last_at) - since for _, since, until in talks),
+        talk_s=sum(until - since for _, since, until in talks if until is not None) if end else None,
         talking=tuple(agent for agent, _, until in talks if until is None and end is None),
         rings={agent: sum(_agent(row) == agent for row in rings) for agent in map(_agent, rings)},
         first_rings={_agent(row): float(row["at"]) for row in reversed(rings)},

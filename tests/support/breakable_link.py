@@ -33,6 +33,7 @@ class BreakableLink:
     opened_at: list[float] = field(default_factory=list)
     """When each connection was opened, in monotonic seconds."""
     _pairs: set[_Pair] = field(default_factory=set)
+    _carrying: set["asyncio.Task[None]"] = field(default_factory=set)
 
     @property
     def connections(self) -> int:
@@ -54,7 +55,18 @@ class BreakableLink:
             pair.is_deaf = True
         return len(pairs)
 
-    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Takes a new connection."""
+        carrying = asyncio.create_task(self._carry(reader, writer), name="carry")
+        self._carrying.add(carrying)
+        carrying.add_done_callback(self._carrying.discard)
+
+    async def close(self) -> None:
+        """Cuts what is still open, and returns when nothing is carried any more."""
+        self.cut()
+        await asyncio.gather(*self._carrying)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection from its opening to its end."""
         try:
             far_reader, far = await asyncio.open_connection(*self.target)
@@ -91,10 +103,9 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 async def breakable_link(host: str, port: int, *, to: tuple[str, int]) -> AsyncIterator[BreakableLink]:
     """Listens on `host`:`port` and leads to `to`, until the context ends."""
     link = BreakableLink(to)
-    server = await asyncio.start_server(link.carry, host, port)
+    server = await asyncio.start_server(link.accept, host, port)
     try:
         yield link
     finally:
         server.close()
-        link.cut()
-        await asyncio.sleep(0)
+        await link.close()
