@@ -12,7 +12,7 @@ import secrets
 import signal
 import ssl
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -31,10 +31,14 @@ from cti_bridge.ami.stream import EVENT_CLASSES
 from cti_bridge.call_task import Desk
 from cti_bridge.commands import Commands, Pbx, WrapUpDesk
 from cti_bridge.domain.account import Found, LookupResult, NotFound
+from cti_bridge.gaps import GapBook
 from cti_bridge.journal.writer import Journal, limits_of
 from cti_bridge.live.board import Board
 from cti_bridge.lookup import Lookup
 from cti_bridge.pipeline import CallTasks, Pipeline
+from cti_bridge.record.auditor import Auditor
+from cti_bridge.record.metrics import AuditMetrics
+from cti_bridge.record.reader import PbxRecord
 from cti_bridge.state import Health, ProcessMetrics, State
 from cti_bridge.tracking.tracker import CallTracker
 from routing.fastagi import FastAgiServer
@@ -45,7 +49,9 @@ from screen_pop.live_feed import LiveFeed
 from screen_pop.metrics import WebMetrics
 from screen_pop.server import Ports, build_app, web_runner
 from storage.accounts import Accounts
+from storage.audits import Audits
 from storage.database import Database
+from storage.gaps import Gaps
 from storage.interactions import Interactions
 from storage.recorder import Recorder
 from storage.sessions import Sessions
@@ -62,6 +68,24 @@ DRAIN_SECONDS, FLUSH_SECONDS, BROWSER_SECONDS = 5.0, 5.0, 5.0
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def auditor_of(settings: Settings, database: Database, *, settled: Callable[[], Awaitable[None]]) -> Auditor:
+    """The audit of every PBX of the settings; one without a record cannot be looked at, and is told so."""
+    numbers = settings.numbers
+    internal = re.compile(numbers.internal)
+    return Auditor(
+        {
+            pbx.name: PbxRecord(pbx.name, pbx.record, internal=internal, region=numbers.region)
+            for pbx in settings.pbx
+            if pbx.record.is_configured
+        },
+        Audits(database),
+        Accounts(database, region=numbers.region),
+        now=utc_now,
+        settled=settled,
+        nightly_at=settings.audit.nightly_at,
+    )
 
 
 class Application:
@@ -100,13 +124,20 @@ class Application:
             )
             for pbx in settings.pbx
         }
+        self._auditor = auditor_of(settings, self.database, settled=self._recorder.flush)
         self._board = Board(
             since=utc_now(),
             service_level_seconds=settings.queues.service_level_seconds,
             short_abandon_seconds=settings.queues.short_abandon_seconds,
             wrap_up_seconds=settings.queues.wrap_up_seconds,
         )
-        self._state = State(self._board, self._clients, self._rules)
+        self._gaps = GapBook(
+            Gaps(self.database),
+            self._board,
+            auditor=self._auditor,
+            recorded={pbx.name for pbx in settings.pbx if pbx.record.is_configured},
+        )
+        self._state = State(self._board, self._clients, self._rules, self._gaps, self._auditor.last)
         self._registry = CollectorRegistry()
         self._web_metrics = WebMetrics(self._registry)
         self._hub = Hub(self._web_metrics)
@@ -129,6 +160,7 @@ class Application:
         """Serves until stopped. Raises StorageError, OSError (an address is taken), ExceptionGroup (a component failed)."""
         try:
             await self.prepare_store()
+            await self._gaps.load()
             await self._rules.reload()  # a wrong rules file does not keep callers from their default queues
             await self._agi.start()
             self.agi_port = self._agi.port
@@ -153,10 +185,12 @@ class Application:
             self._start(tasks, f"ami {name}", self._clients[name].run)
             self._start(tasks, f"pipeline {name}", pipeline.run)
             self._start(tasks, f"catch up {name}", partial(pipeline.catch_up, journal))
+        self._start(tasks, "gaps", self._gaps.run)
         self._start(tasks, "live feed", LiveFeed(self._hub, self._state).run)
         self._start(tasks, "fastagi", self._agi.run)
         self._start(tasks, "rules watch", self._watch_rules)
         self._start(tasks, "day", self._turn_days)
+        self._start(tasks, "audit", partial(self._auditor.run, self._gaps.changed))
         log.info("service.started", version=cti_bridge.__version__, host=self.settings.server.host, port=self.port)
         _spare_the_collector()
         self.started.set()
@@ -176,7 +210,7 @@ class Application:
         log.info("service.stopping")
         for site in tuple(runner.sites):
             await site.stop()
-        self._cancel("ami", "pipeline", "catch up", "fastagi", "rules", "day")
+        self._cancel("ami", "pipeline", "catch up", "fastagi", "rules", "day", "audit")
         await calls.drain(DRAIN_SECONDS)
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
@@ -184,7 +218,7 @@ class Application:
         except TimeoutError:
             log.error("shutdown.not_flushed", calls=self._recorder.waiting)
         await runner.cleanup()
-        self._cancel("live feed", "recorder", "journal")
+        self._cancel("live feed", "recorder", "gaps", "journal")
         for journal in self._journals.values():
             await journal.close()  # with what is not stored in its last note: the next start takes it up
         log.info("service.stopped")
@@ -208,7 +242,7 @@ class Application:
     def _pipeline(self, pbx: str, calls: CallTasks) -> Pipeline:
         numbers = self.settings.numbers
         tracker = CallTracker(pbx, region=numbers.region, internal=re.compile(numbers.internal))
-        return Pipeline(self._clients[pbx], tracker, self._board, calls, pbx=pbx)
+        return Pipeline(self._clients[pbx], tracker, self._board, calls, self._gaps, pbx=pbx)
 
     def _register_metrics(self, calls: CallTasks, pipelines: Mapping[str, Pipeline]) -> None:
         counters: dict[str, Callable[[], Mapping[str, int]]] = {
@@ -219,7 +253,10 @@ class Application:
             "call_tasks": lambda: calls.counters,
             "tracker": lambda: sum((pipeline.anomalies for pipeline in pipelines.values()), Counter[str]()),
             "journal": lambda: sum((journal.counters for journal in self._journals.values()), Counter[str]()),
+            "gaps": lambda: self._gaps.counters,
+            "audit": lambda: self._auditor.counters,
         }
+        self._registry.register(AuditMetrics(self._auditor.last))
         self._registry.register(ProcessMetrics(self._board, self._clients, counters))
 
     async def _start_web(self) -> web.AppRunner:
@@ -233,6 +270,7 @@ class Application:
             decoy_hash=await asyncio.to_thread(hasher.hash, secrets.token_urlsafe()),
             accounts=self.accounts,
             interactions=self.interactions,
+            gaps=Gaps(self.database),
             commands=Commands(pbxes, self._board),
             wrap_ups=WrapUpDesk(self._recorder, self.interactions, self._board),
             live=self._state,

@@ -27,11 +27,13 @@ from cti_bridge.domain.call_events import (
     TrackerEvent,
 )
 from cti_bridge.domain.errors import StorageError
+from cti_bridge.gaps import GapBook
 from cti_bridge.journal.reader import tail_of
 from cti_bridge.journal.writer import Journal, Needs
 from cti_bridge.kill_points import kill_points
 from cti_bridge.live.board import Board
 from cti_bridge.recovery import Past, replay
+from cti_bridge.tracking.draft import moment
 from cti_bridge.tracking.tracker import CallTracker
 
 log = structlog.get_logger()
@@ -182,11 +184,14 @@ class CallTasks:
 class Pipeline:
     """Follows one PBX: `recover` what its journal tells, then `run` it, with `catch_up` beside."""
 
-    def __init__(self, client: AmiClient, tracker: CallTracker, board: Board, calls: CallTasks, *, pbx: str) -> None:
+    def __init__(
+        self, client: AmiClient, tracker: CallTracker, board: Board, calls: CallTasks, gaps: GapBook, *, pbx: str
+    ) -> None:
         self._client = client
         self._tracker = tracker
         self._board = board
         self._calls = calls
+        self._gaps = gaps
         self._pbx = pbx
         self._at = 0.0
         self._taken = 0
@@ -215,7 +220,10 @@ class Pipeline:
         journal.begin(self.needs, seen_until=past.at)
         await self._restore(past)
         if past.at:
+            if past.identity is not None:
+                self._tracker.identified(past.identity.started)
             self._take(self._tracker.disconnected(past.at))
+            self._gaps.away_since(self._pbx, moment(past.at))
 
     async def _restore(self, past: Past) -> None:
         for events in (*past.ended.values(), *past.live.values()):
@@ -274,18 +282,28 @@ class Pipeline:
                         match one:
                             case AmiEvent():
                                 self._feed(one)
-                            case Resynced() | Connected() | PbxIdentity():
+                            case PbxIdentity(started=started):
+                                self._tracker.identified(started)
+                            case Resynced():
+                                self._resynced()
+                            case Connected():
                                 pass
                     kill_points.reached("tracker.fed")
                 case Disconnected(at=at):
                     self._at = max(self._at, at.wall)
                     self._members = None  # a listing that broke off says nothing about who is no member any more
                     self._take(self._tracker.disconnected(self._at))
+                    self._gaps.lost(self._pbx, moment(self._at), queues=self._tracker.queues)
                 case Opened(at=at):
                     self._at = max(self._at, at.wall)
             # A backlog is worked off in turns: the stream does not suspend while it has something to give.
             self._taken += 1
             await asyncio.sleep(0)
+
+    def _resynced(self) -> None:
+        events, rebuilt = self._tracker.resynced(self._at)
+        self._take(events)
+        self._gaps.resynced(self._pbx, moment(self._at), rebuilt)
 
     def _feed(self, event: AmiEvent) -> None:
         if event.name == "QueueParams" and self._members is None:

@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from cti_bridge.domain.errors import WireError
 from screen_pop import wire
-from screen_pop.api import accounts, calls, interactions, live, routing, sessions
+from screen_pop.api import accounts, audits, calls, gaps, interactions, live, routing, sessions
 from screen_pop.api.operations import operations_routes
 from screen_pop.api.problems import problems, route_of
 from screen_pop.api.route import MAX_BODY_BYTES, Route, Services, handler_of
@@ -27,6 +27,7 @@ from screen_pop.pages import PAGE_FOLDER, Pages, add_pages
 from screen_pop.ports import (
     Accounts,
     CallCommands,
+    Gaps,
     Interactions,
     LiveState,
     PasswordCheck,
@@ -46,6 +47,8 @@ API_ROUTES: tuple[Route, ...] = (
     *interactions.ROUTES,
     *calls.ROUTES,
     *live.ROUTES,
+    *gaps.ROUTES,
+    *audits.ROUTES,
     *routing.ROUTES,
 )
 
@@ -62,6 +65,7 @@ class Ports:
     decoy_hash: str
     accounts: Accounts
     interactions: Interactions
+    gaps: Gaps
     commands: CallCommands
     wrap_ups: WrapUps
     live: LiveState
@@ -89,6 +93,7 @@ def build_app(
         origins=Origins(origins),
         accounts=ports.accounts,
         interactions=ports.interactions,
+        gaps=ports.gaps,
         commands=ports.commands,
         wrap_ups=ports.wrap_ups,
         live=ports.live,

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, Literal
 
 import structlog
-from sqlalchemy import Connection, bindparam, case, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, case, delete, false, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
@@ -24,6 +24,7 @@ from cti_bridge.domain.account import AccountId
 from cti_bridge.domain.call import Call, CallId, Direction, Outcome, call_document
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.interaction import Channel, Interaction
+from cti_bridge.domain.recorded_call import RecordSource
 from cti_bridge.kill_points import kill_points
 from storage.database import Database, is_integrity_error
 from storage.interactions import INTERACTION_COLUMNS, agents_values, interaction_of_row
@@ -176,8 +177,9 @@ class Recorder:
         latest = {call.call_id: (call, account_id) for call, account_id in group}
 
         def store(connection: Connection) -> None:
-            connection.execute(self._upsert, [_row_of(call, account) for call, account in latest.values()])
-            _replace_legs(connection, {call_id: call for call_id, (call, _) in latest.items()})
+            rows = [row_of(call, account, source=RecordSource.AMI) for call, account in latest.values()]
+            connection.execute(self._upsert, rows)
+            replace_legs(connection, {call_id: call for call_id, (call, _) in latest.items()}, source=RecordSource.AMI)
 
         kill_points.reached("store.commit")
         await self._database.commit(store)
@@ -186,41 +188,53 @@ class Recorder:
         self.counters["recorded"] += len(latest)
 
 
-_SEEN = ("channel", "direction", "started_at", "ended_at", "agent", "queue", "outcome", "call")
+SEEN = ("channel", "direction", "started_at", "ended_at", "agent", "queue", "outcome", "call", "source")
 """The columns that say what the system saw, as against what people wrote."""
 
 
 def _upsert(database: Database) -> sqlite.Insert | postgresql.Insert:
-    """What the system saw replaces what it saw before; what the agent wrote stays, and so does an account once known."""
-    given = accounts.c.account_id == bindparam("given_account_id")
-    statement = database.insert(interactions).values(
-        {name: bindparam(name) for name in ("interaction_id", "call_id", "account_set_by_agent", *_SEEN)}
-        | {"account_id": select(accounts.c.account_id).where(given).scalar_subquery()}
-    )
+    """What the system saw replaces what it saw before; what the agent wrote stays, and so does an account once known.
+
+    What the PBX's own record has set right stays too: a replay of the journal must not bring the mistake back.
+    """
+    statement = insert_call(database)
     new, old = statement.excluded, interactions.c
     first_known = func.coalesce(old.account_id, new.account_id)
     return statement.on_conflict_do_update(
         index_elements=["call_id"],
-        set_={name: new[name] for name in _SEEN}
-        | {"account_id": case((old.account_set_by_agent, old.account_id), else_=first_known)},
+        set_={name: case((old.source == RecordSource.AMI.value, new[name]), else_=old[name]) for name in SEEN}
+        | {"account_id": case((old.account_set_by_agent, old.account_id), else_=first_known), "is_ghost": false()},
     )
 
 
-def _replace_legs(connection: Connection, calls: Mapping[CallId, Call]) -> None:
-    ids = select(interactions.c.call_id, interactions.c.interaction_id).where(interactions.c.call_id.in_(calls))
+def insert_call(database: Database) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT of a `row_of`; an account that is gone becomes none."""
+    given = accounts.c.account_id == bindparam("given_account_id")
+    return database.insert(interactions).values(
+        {name: bindparam(name) for name in ("interaction_id", "call_id", "account_set_by_agent", *SEEN)}
+        | {"account_id": select(accounts.c.account_id).where(given).scalar_subquery()}
+    )
+
+
+def replace_legs(connection: Connection, calls: Mapping[CallId, Call], *, source: RecordSource) -> None:
+    """The legs of the calls that come from this source; those of others stay as they are."""
+    ids = select(interactions.c.call_id, interactions.c.interaction_id).where(
+        interactions.c.call_id.in_(calls), interactions.c.source == source.value
+    )
     found = {row.call_id: row.interaction_id for row in connection.execute(ids)}
     connection.execute(delete(interaction_legs).where(interaction_legs.c.interaction_id.in_(found.values())))
-    rows = [row for call_id, call in calls.items() for row in _leg_rows(found[call_id], call)]
+    rows = [row for call_id, interaction_id in found.items() for row in _leg_rows(interaction_id, calls[call_id])]
     if rows:
         connection.execute(insert(interaction_legs), rows)
 
 
-def _row_of(call: Call, account_id: AccountId | None) -> dict[str, Any]:
+def row_of(call: Call, account_id: AccountId | None, *, source: RecordSource) -> dict[str, Any]:
     return {
         "interaction_id": new_id(),
         "call_id": call.call_id,
         "given_account_id": account_id,
         "account_set_by_agent": False,
+        "source": source.value,
         **_seen(call),
     }
 

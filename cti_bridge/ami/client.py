@@ -40,6 +40,7 @@ class AmiClient:
             note=self._note,
             tap=tap,
             resync_seconds=limits.resync,
+            sweep_seconds=limits.sweep,
             max_buffered_bytes=max_buffered_bytes,
         )
         self.control = AmiControl(username=settings.username, ready=self._events_link_is_up)

@@ -45,13 +45,17 @@ Clock = Callable[[], At]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How long things may take, in seconds. A silent PBX is noticed within `dead`, pinged whenever idle for `idle`."""
+    """How long things may take, in seconds. A silent PBX is noticed within `dead`, pinged whenever idle for `idle`.
+
+    `sweep`: how often the channels are listed anew (the listing of 2,000 is about 1.5 MB).
+    """
 
     connect: float = 5.0
     login: float = 10.0
     idle: float = 3.0
     dead: float = 8.0
     resync: float = 60.0
+    sweep: float = 60.0
 
 
 class LoginFailed(Exception):

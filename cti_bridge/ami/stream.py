@@ -9,6 +9,7 @@ the buffer is empty: the resync then tells the state, and the gap is visible, wh
 """
 
 import asyncio
+import contextlib
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -29,12 +30,14 @@ _ITEM_BYTES: Final = 512
 RESYNC: Final = (
     actions.core_status,
     actions.core_settings,
-    actions.core_show_channels,
     actions.bridge_list,
-    actions.parked_calls,
+    actions.core_show_channels,
     actions.queue_status,
+    actions.parked_calls,
 )
-"""What is asked after each login, in this order (AMI.md 6.1): restarted?, channels, bridges, parked calls, queues."""
+"""What is asked after each login, in this order (AMI.md 6.1): restarted?, what kinds of bridges, channels, queues, parked calls.
+Between two answers Asterisk sends what events wait: those that belong to the channels' listing come before the end of the others.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,12 +125,16 @@ class EventStream:
         note: Note,
         tap: Tap | None = None,
         resync_seconds: float = 60.0,
+        sweep_seconds: float = 60.0,
         max_buffered_bytes: int = MAX_BUFFERED_BYTES,
     ) -> None:
         self._username = username
         self._note = note
         self._tap = tap
         self._resync_seconds = resync_seconds
+        self._sweep_seconds = sweep_seconds
+        self._sweep_id = ""
+        self._sweep_timer: asyncio.TimerHandle | None = None
         self._max_bytes = max_buffered_bytes
         self._buffer: deque[tuple[StreamItem, int]] = deque()
         self._buffered = 0
@@ -211,6 +218,9 @@ class EventStream:
             case Refused(action_id=action_id, message=message) if action_id in self._asked:
                 self._refused.append((item.action, message))
                 return self._listed(self._asked.pop(action_id), {})
+            case Accepted(action_id=action_id) | Refused(action_id=action_id) if action_id == self._sweep_id:
+                self._sweep_later()
+                return None
             case Accepted() | Refused() | LoginRefused():
                 return None
 
@@ -240,13 +250,25 @@ class EventStream:
         if self._asked:
             return None
         self._stop_waiting()
+        self._sweep_later()
         self._note(self._findings(), self._facts.get("AsteriskVersion"), not self._refused)
         return Resynced(refused=tuple(self._refused))
 
+    def _sweep_later(self) -> None:
+        """The channels are listed again and again: one of ours that two listings lack is gone, though its Hangup was lost."""
+        if "CoreShowChannels" not in {name for name, _ in self._refused}:
+            self._sweep_timer = asyncio.get_running_loop().call_later(self._sweep_seconds, self._sweep)
+
+    def _sweep(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(AmiDisconnected):  # the link broke: `closed` follows
+                self._sweep_id = self._connection.perform(actions.core_show_channels())
+
     def _stop_waiting(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        for timer in (self._deadline, self._sweep_timer):
+            if timer is not None:
+                timer.cancel()
+        self._deadline = self._sweep_timer = None
 
     def _findings(self) -> str:
         """In plain words what the link can and cannot see."""

@@ -3,6 +3,7 @@
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.tracking.channels import UP, Bridge, Channel
 from cti_bridge.tracking.draft import CallDraft
+from cti_bridge.tracking.moves import park
 from cti_bridge.tracking.switch import Switch
 
 
@@ -17,12 +18,30 @@ def bridge_enter(switch: Switch, event: AmiEvent, at: float) -> None:
         parking=event.get("BridgeType") == "parking" or event.get("BridgeCreator") == "Parking",
         conference=event.get("BridgeCreator") == "ConfBridge",
     )
+    if channel.call is not None and channel.call.customer is channel:
+        channel.exten = event.get("Exten")
+        if bridge.parking:
+            park(switch, channel.call, at)
     if event.get("BridgeType") == "basic":
         _count(switch, bridge, channel, event.get("BridgeNumChannels"), at)
-    _entered(switch, channel, bridge, at)
+    entered(switch, channel, bridge, at)
+    _followed(switch, channel, bridge, at)
 
 
-def _entered(switch: Switch, channel: Channel, bridge: Bridge, at: float) -> None:
+def _followed(switch: Switch, dialled: Channel, bridge: Bridge, at: float) -> None:
+    """Dial and Queue put the called party into a new bridge and its caller after it, always (app_dial, app_queue, Asterisk 22):
+    the caller is with it from now on, whether or not its BridgeEnter is seen.
+    """
+    caller = dialled.dialler
+    if caller is None or caller.bridge is not None or dialled.left_bridge or caller.hangup_at is not None:
+        return
+    if len(bridge.members) == 1 and not bridge.conference and not bridge.parking and switch.channels.get(caller.uid) is caller:
+        switch.channels.enter(caller, bridge.uid, at, parking=False, conference=False)
+        entered(switch, caller, bridge, at)
+
+
+def entered(switch: Switch, channel: Channel, bridge: Bridge, at: float) -> None:
+    """The channel is in this bridge now: whom it hears, and whether its agent only asks somebody for advice."""
     channel.released = False
     call = channel.call
     if call is not None and channel is not call.customer and call.customer.bridge is not None:
@@ -43,7 +62,7 @@ def _count(switch: Switch, bridge: Bridge, beside: Channel, said: str, at: float
     for candidates in (linked, free):
         if len(candidates) == 1 and call is not None:
             switch.channels.enter(candidates[0], bridge.uid, at, parking=False, conference=False)
-            _entered(switch, candidates[0], bridge, at)
+            entered(switch, candidates[0], bridge, at)
             return
 
 
@@ -53,7 +72,7 @@ def came_unseen(switch: Switch, channel: Channel, bridge_uid: str) -> None:
     if bridge is None or channel.left_bridge == bridge_uid or bridge.parking or bridge.conference:
         return
     switch.channels.enter(channel, bridge_uid, bridge.entered_at, parking=False, conference=False)
-    _entered(switch, channel, bridge, bridge.entered_at)
+    entered(switch, channel, bridge, bridge.entered_at)
 
 
 def bridge_leave(switch: Switch, event: AmiEvent, at: float) -> None:
@@ -68,7 +87,7 @@ def bridge_leave(switch: Switch, event: AmiEvent, at: float) -> None:
     if event.get("BridgeType") == "basic" and len(bridge.members) == 1 and event.get("BridgeNumChannels") == "1":
         _count(switch, bridge, channel, "2", bridge.entered_at)
     if channel.call is not None and channel.call.ended_at is None:
-        _parted(channel.call, channel, at)
+        _parted(channel.call, channel, event.get("Exten"), at)
     others = switch.channels.connected(bridge)
     switch.channels.leave(channel)
     for other in others:
@@ -78,14 +97,20 @@ def bridge_leave(switch: Switch, event: AmiEvent, at: float) -> None:
         switch.refresh(channel.call, at)
 
 
-def _parted(call: CallDraft, channel: Channel, at: float) -> None:
+_MOVE_SECONDS = 1.0
+"""Where an agent transfers by feature code or AMI, their leg may leave the bridge before the customer does."""
+
+
+def _parted(call: CallDraft, channel: Channel, exten: str, at: float) -> None:
     """What a leg's leaving says: the customer was moved, a consultation is over, or an agent went first."""
     asked = channel.hangup_at is not None or channel.soft_hangup_at is not None
     if channel is call.customer:
         if not asked:
-            together = [t for t in call.open_talks() if t.channel.bridge is not None and t.left_at is None]
+            moved = exten != channel.exten  # to another extension: it is told as the customer leaves the bridge (22.10.1)
+            together = [t for t in call.open_talks() if t.left_at is None or (moved and at - t.left_at < _MOVE_SECONDS)]
             stays = [t for t in together if t.channel.hangup_at is None and t.channel.soft_hangup_at is None]
-            call.moved_from = [t.party for t in stays]
+            call.moved_from = [t.party for t in stays if t.channel.bridge is not None or moved]
+            call.moved_to = exten if moved else ""
         return
     talk = call.talk_of(channel)
     if talk is None:
@@ -109,7 +134,7 @@ def conference_join(switch: Switch, event: AmiEvent, at: float) -> None:
     channel = switch.channel(event, at)
     if channel is None:
         return
-    if channel.call is not None:
-        channel.call.moved_from = []
+    if channel.call is not None and channel is not channel.call.customer:
+        channel.call.moved_from = []  # moved into the conference together
     switch.channels.enter(channel, event.get("BridgeUniqueid"), at, parking=False, conference=True).conference = True
     _refresh_all(switch, channel, at)

@@ -4,8 +4,9 @@ from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import Direction, OfferResult, TransferType
 from cti_bridge.tracking.channels import BUSY, RINGING, UP, Channel, Kind
 from cti_bridge.tracking.draft import CallDraft
+from cti_bridge.tracking.moves import left_behind, paired_anew, went_to, went_to_trunk
 from cti_bridge.tracking.switch import UNKNOWN, Switch
-from cti_bridge.tracking.transfer_rules import taken, went_to, went_to_trunk
+from cti_bridge.tracking.transfer_rules import taken
 
 _REFUSED = {"BUSY": OfferResult.BUSY, "CONGESTION": OfferResult.DECLINED, "NOANSWER": OfferResult.NO_ANSWER}
 """DialStatus of a phone that did not answer; CANCEL is judged by what else happened."""
@@ -34,10 +35,10 @@ def newstate(switch: Switch, event: AmiEvent, at: float) -> None:
         number = event.number("CallerIDNum")
         if call.presented is None and number != channel.endpoint:
             call.presented = number or None
-    _in_state(switch, channel, event.get("ChannelState"), at)
+    in_state(switch, channel, event.get("ChannelState"), at)
 
 
-def _in_state(switch: Switch, channel: Channel, state: str, at: float) -> None:
+def in_state(switch: Switch, channel: Channel, state: str, at: float) -> None:
     """What a snapshot says of a channel: it rings, or it is answered (in a later event too, where its Newstate was missed)."""
     channel.state = state
     call = channel.call
@@ -87,7 +88,7 @@ def soft_hangup_request(switch: Switch, event: AmiEvent, at: float) -> None:
 def hangup(switch: Switch, event: AmiEvent, at: float) -> None:
     channel = switch.known(event)
     if channel is not None:
-        _in_state(switch, channel, event.get("ChannelState"), at)
+        in_state(switch, channel, event.get("ChannelState"), at)
         _tell_cause(channel, event.get("Cause"))
         gone(switch, channel, at)
     else:
@@ -131,6 +132,8 @@ def gone(switch: Switch, channel: Channel, at: float, *, estimated: bool = False
         return
     if channel.offer is not None:
         switch.end_offer(call, channel.offer, at, refusal(channel) or switch.lost_ring(call, channel.offer))
+    if channel is not call.customer and call.talks and not estimated:
+        left_behind(switch, call, channel, at)
     talk = call.talk_of(channel)
     if talk is not None and channel is not call.customer:
         switch.end_talk(call, talk, at, let_go=False)
@@ -170,7 +173,9 @@ def pair(switch: Switch, event: AmiEvent, at: float) -> tuple[CallDraft, Channel
         return None
     source = switch.channel(event, at) if event.get("Uniqueid") else None
     if source is not None and source.target is not dest:
-        source.target = dest
+        if dest.dialler is not None and dest.dialler is not source:
+            paired_anew(switch, source, dest, at)
+        source.target, dest.dialler = dest, source
     call = dest.call
     if not dest.dialled:
         dest.dialled = True
@@ -189,7 +194,7 @@ def pair(switch: Switch, event: AmiEvent, at: float) -> tuple[CallDraft, Channel
     if dest.kind is Kind.AGENT:
         switch.offer(call, dest, at)
     if dest.state != (state := event.get("DestChannelState")):
-        _in_state(switch, dest, state, at)
+        in_state(switch, dest, state, at)
     return call, dest
 
 

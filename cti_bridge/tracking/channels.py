@@ -31,15 +31,16 @@ RING, RINGING, UP, BUSY = "4", "5", "6", "7"
 
 
 class Channel:
-    """One channel of the PBX. `call` is the call it is a leg of; `consults` the customer's call its agent asks advice for.
+    """One channel of the PBX. `call` is the call it is a leg of; `consults` the customer's call its agent asks advice for;
+    `target` whom it dialled last, `dialler` who dials it, as the last event about the pair said.
 
     `seen_at` is when the stream first told of it, which for one found by a listing is later than `created_at`.
     """
 
     __slots__ = (
-        "bridge", "call", "cause", "consults", "created_at", "dialled", "endpoint", "exten", "hangup_at", "kind", "left_bridge",
-        "linkedid", "name", "number", "offer", "originating", "queue", "released", "ringing_at", "seen_at", "soft_hangup_at",
-        "spying", "state", "target", "twin", "uid", "up_at",
+        "bridge", "call", "cause", "consults", "created_at", "dialled", "dialler", "endpoint", "exten", "hangup_at", "kind",
+        "left_bridge", "linkedid", "name", "number", "offer", "originating", "queue", "released", "ringing_at", "seen_at",
+        "soft_hangup_at", "spying", "state", "target", "twin", "uid", "up_at",
     )  # fmt: skip
 
     def __init__(self, uid: str, name: str, kind: Kind, endpoint: str, at: float) -> None:
@@ -63,6 +64,7 @@ class Channel:
         self.dialled = False
         self.originating = False
         self.target: Channel | None = None
+        self.dialler: Channel | None = None
         self.queue: str | None = None
         self.spying = False
         self.released = False

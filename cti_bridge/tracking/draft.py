@@ -121,6 +121,7 @@ class CallDraft:
     conference: bool = False
     voicemail: bool = False
     estimated: bool = False
+    ended_unseen: bool = False
     queue_exit: str | None = None
     queue_asked: str | None = None
     queue_asked_at: float = 0.0
@@ -130,6 +131,10 @@ class CallDraft:
     picked_up: bool = False
     moved_from: list[str] = field(default_factory=list)
     """Agents whom the customer was taken from without a transfer event (AMI Redirect), until it is known where to."""
+    moved_to: str = ""
+    """The extension that the customer was moved to, where the dialplan did not just go on."""
+    consulted_queue: str | None = None
+    """The queue that an agent asked for advice: where the customer turns up in it, that was a transfer."""
     outcome: Outcome = Outcome.IN_PROGRESS
     hung_up_by: Party | None = None
     ended_at: float | None = None

@@ -6,8 +6,8 @@ from cti_bridge.domain.call_events import CallLeftQueue, CallQueued
 from cti_bridge.tracking.call_rules import pair, refusal, voicemail
 from cti_bridge.tracking.channels import Kind
 from cti_bridge.tracking.draft import CallDraft, VisitDraft, moment
+from cti_bridge.tracking.moves import went_to_queue
 from cti_bridge.tracking.switch import Switch
-from cti_bridge.tracking.transfer_rules import went_to_queue
 
 _REFUSALS = frozenset({"JOINEMPTY", "JOINUNAVAIL", "FULL"})
 
@@ -21,7 +21,7 @@ def joined(switch: Switch, event: AmiEvent, at: float) -> None:
     if call is None or call.ended_at is not None:
         return
     if channel.consults is call:
-        channel.queue = queue  # an agent asks a queue for advice; the customer joins it only by a transfer
+        channel.queue = call.consulted_queue = queue  # an agent asks a queue for advice; the customer joins it only by a transfer
         return
     join(switch, call, queue, at)
 

@@ -207,6 +207,17 @@ class Switch:
         offer.answered_at = offer.ended_at = at
         offer.result = OfferResult.ANSWERED
 
+    def picked_up_unseen(self, offer: OfferDraft, at: float) -> None:
+        """The phone rang and was answered while nobody looked: `offered_unseen` says it when the call is whole."""
+        offer.rang_at = offer.answered_at = offer.ended_at = at
+        offer.result = OfferResult.ANSWERED
+
+    def offered_unseen(self, call: CallDraft, offer: OfferDraft, at: float) -> None:
+        """Brings the agent's card: the call was offered, but rings no more."""
+        if call.ended_at is None:
+            offer.nth = sum(1 for other in call.offers if other.agent == offer.agent and other.rang_at is not None)
+            self.out.append(CallOffered(call=call.picture(at), at=moment(at), agent=offer.agent, nth=offer.nth))
+
     def end_offer(self, call: CallDraft, offer: OfferDraft, at: float, result: OfferResult) -> None:
         if offer.ended_at is not None:
             return

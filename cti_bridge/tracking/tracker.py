@@ -96,6 +96,20 @@ class CallTracker:
         self._resync.disconnected(at)
         return self._taken()
 
+    def identified(self, started: str) -> None:
+        """When this PBX process began, in its own words: another answer than before says that the calls of before are over."""
+        self._resync.identified(started)
+
+    def resynced(self, at: float) -> tuple[list[TrackerEvent], resync.Rebuilt]:
+        """All listings after a (re)connect are in: what is not in them is over."""
+        rebuilt = self._resync.resynced(at)
+        return self._taken(), rebuilt
+
+    @property
+    def queues(self) -> frozenset[str]:
+        """The queues that the PBX listed last."""
+        return self._resync.queues
+
     def finish(self, at: float) -> list[TrackerEvent]:
         """The stream is at its end (replay of a file): calls that are still open are closed as not seen to end."""
         self._resync.lose_all(at)

@@ -3,8 +3,9 @@
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import OfferResult, TransferType
 from cti_bridge.tracking.bridge_rules import came_unseen
-from cti_bridge.tracking.channels import UP, Channel, Kind
+from cti_bridge.tracking.channels import Channel, Kind
 from cti_bridge.tracking.draft import CallDraft, TransferDraft, VisitDraft
+from cti_bridge.tracking.moves import is_answered, let_go, name_of, park, party_behind
 from cti_bridge.tracking.switch import Switch
 
 
@@ -18,7 +19,7 @@ def blind_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
     if call is None or call.ended_at is not None or _repeated(call, agent, at):
         return
     _together(switch, event.get("BridgeUniqueid"), agent, customer)
-    _let_go(switch, call, agent, customer, at)
+    let_go(switch, call, agent, customer, at)
     to = event.get("Extension")
     switch.transfer(call, TransferDraft(type=TransferType.BLIND, from_agent=agent.endpoint, to=to, at=at), at)
 
@@ -43,7 +44,7 @@ def attended_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
     if target is None and consulting is not None:
         target = consulting.target or _other_party(switch, call, agent, event)
     to, answered = _target(consulting, target)
-    _let_go(switch, call, agent, customer, at)
+    let_go(switch, call, agent, customer, at)
     kind = TransferType.ATTENDED if answered else TransferType.BLONDE
     queue = consulting.queue if consulting is not None and not answered else None
     if queue is not None:
@@ -60,7 +61,7 @@ def _let_other_go(switch: Switch, leg: Channel, call: CallDraft, at: float) -> N
     other = leg.call
     if other is None or other is call or other.ended_at is not None or other.talk_of(leg) is None:
         return
-    _let_go(switch, other, leg, None, at)
+    let_go(switch, other, leg, None, at)
     to = call.customer.number or call.customer.endpoint
     switch.transfer(other, TransferDraft(type=TransferType.ATTENDED, from_agent=leg.endpoint, to=to, at=at, open=False), at)
 
@@ -98,58 +99,15 @@ def _other_party(switch: Switch, call: CallDraft, agent: Channel, event: AmiEven
 
 def _target(consulting: Channel | None, target: Channel | None) -> tuple[str, bool]:
     """Whom the customer goes to, and whether that party already talks to the agent."""
-    while target is not None and target.kind is Kind.LOCAL and target.twin is not None and target.twin.target is not None:
-        target = target.twin.target
-    if target is None:
+    party = party_behind(target)
+    if party is None:
         return (consulting.exten if consulting is not None else ""), False
-    if target.kind is Kind.TRUNK:
-        return target.number or target.endpoint, target.state == UP
-    return target.endpoint, target.state == UP
-
-
-def _let_go(switch: Switch, call: CallDraft, agent: Channel, customer: Channel | None, at: float) -> None:
-    for talk in call.open_talks():
-        if talk.channel is agent or talk.party == agent.endpoint:
-            switch.end_talk(call, talk, at, let_go=True)
-    agent.released = True  # still in the bridge for a moment, but no party any more
-    if call.held_by is agent:
-        switch.stop_hold(call, at)
-    if call.customer is agent and customer is not None and customer is not agent:
-        call.customer = customer  # the caller of an internal call transfers the called party: that one goes on
-        customer.call = call
+    return name_of(party), is_answered(party)
 
 
 def _repeated(call: CallDraft, agent: Channel, at: float) -> bool:
     last = call.transfers[-1] if call.transfers else None
     return last is not None and last.from_agent == agent.endpoint and at - last.at < 0.5 and call.talk_of(agent) is None
-
-
-def went_to_queue(switch: Switch, call: CallDraft, queue: str, at: float) -> None:
-    """The customer joined a queue: the target of an open transfer, or of a Redirect (which sends no transfer event)."""
-    _went(switch, call, f"queue:{queue}", at)
-
-
-def went_to(switch: Switch, call: CallDraft, extension: str, at: float) -> None:
-    _went(switch, call, extension, at, keep=True)
-
-
-def went_to_trunk(switch: Switch, call: CallDraft, number: str | None, at: float) -> None:
-    if number is not None:
-        _went(switch, call, number, at)
-
-
-def _went(switch: Switch, call: CallDraft, to: str, at: float, *, keep: bool = False) -> None:
-    """`keep`: an open transfer already names its target; only a Redirect learns it here."""
-    last = call.transfers[-1] if call.transfers else None
-    if last is not None and last.open:
-        last.open = False
-        if not keep:
-            last.to = to
-    elif call.moved_from:
-        agent = call.moved_from[0]
-        for talk in call.open_talks():
-            switch.end_talk(call, talk, at, let_go=True)
-        switch.transfer(call, TransferDraft(type=TransferType.BLIND, from_agent=agent, to=to, at=at, open=False), at)
 
 
 _PICKUP_SECONDS = 0.5
@@ -181,17 +139,8 @@ def pickup(switch: Switch, event: AmiEvent, at: float) -> None:
 
 def parked(switch: Switch, event: AmiEvent, at: float) -> None:
     customer = switch.channel(event, at, "Parkee")
-    call = customer.call if customer is not None else None
-    if call is None or call.ended_at is not None:
-        return
-    call.moved_from = []
-    if call.transfers and call.transfers[-1].open and call.transfers[-1].type is TransferType.BLIND:
-        call.transfers.pop()  # a blind transfer to the parking extension is parking, not a transfer
-    for talk in call.open_talks():
-        switch.end_talk(call, talk, at, let_go=True)
-    if not call.parked:
-        call.parked = True
-        switch.changed(call, at)
+    if customer is not None and customer.call is not None:
+        park(switch, customer.call, at)
 
 
 def retrieved(switch: Switch, event: AmiEvent, at: float) -> None:

@@ -20,6 +20,7 @@ from screen_pop.metrics import WebMetrics
 from screen_pop.ports import User
 from screen_pop.server import Ports, build_app, web_runner
 from screen_pop.session import SessionLimits
+from tests.support.gaps import FakeGaps
 from tests.support.stores import (
     NOW,
     PASSWORD,
@@ -166,6 +167,7 @@ async def running_web(
         decoy_hash="hash of something nobody knows",
         accounts=accounts,
         interactions=interactions,
+        gaps=FakeGaps(),
         commands=commands,
         wrap_ups=FakeWrapUps(interactions),
         live=live,

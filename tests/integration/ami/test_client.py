@@ -37,11 +37,11 @@ async def test_after_the_login_the_present_state_comes_by_itself() -> None:
                 Connected(banner="Asterisk Call Manager/11.0.0"),
                 "FullyBooted",
                 PbxIdentity(started="2026-11-22 02:41:28", version="22.10.1"),
-                "CoreShowChannelsComplete",
                 "BridgeListComplete",
-                "ParkedCallsComplete",
+                "CoreShowChannelsComplete",
                 "QueueParams",
                 "QueueStatusComplete",
+                "ParkedCallsComplete",
                 Resynced(refused=()),
             ]
             status = client.status()
@@ -219,6 +219,29 @@ async def test_listings_that_never_end_make_the_link_anew() -> None:
             lost = await item_of(client, Disconnected)
 
             assert lost.reason == "the PBX did not answer QueueStatus within 0.2 s"
+
+
+async def test_the_channels_are_listed_again_and_again_on_the_standing_link() -> None:
+    async with FakePbx() as pbx, running(a_client(pbx, limits=Limits(sweep=0.02))) as client:
+        await resynced(client)
+
+        for _ in range(2):
+            await event_named(client, "CoreShowChannelsComplete")
+
+        (listener,) = pbx.listeners
+        assert [action["Action"] for action in listener.actions].count("CoreShowChannels") >= 3
+        assert [action["Action"] for action in listener.actions].count("QueueStatus") == 1
+
+
+async def test_channels_that_may_not_be_listed_are_not_asked_for_again() -> None:
+    async with FakePbx() as pbx:
+        pbx.refuses["CoreShowChannels"] = "Permission denied"
+        async with running(a_client(pbx, limits=Limits(sweep=0.01, idle=0.05))) as client:
+            await resynced(client)
+            (listener,) = pbx.listeners
+            await until(lambda: [action["Action"] for action in listener.actions].count("Ping") >= 2)
+
+            assert [action["Action"] for action in listener.actions].count("CoreShowChannels") == 1
 
 
 async def test_reading_goes_on_while_the_consumer_is_blocked() -> None:
