@@ -16,6 +16,10 @@ AT_ONCE_SECONDS = 1.0
 """What belongs together is written within this time, in either order: a transfer, and the customer's leaving for it."""
 
 
+_BY_ORIGINATE = "AppDial2"
+_VOICEMAIL = frozenset({"VoiceMail", "VoiceMailMain"})
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Talk:
     """A stretch with the customer; `left` while the leg is elsewhere and may come back (a consultation by feature code)."""
@@ -69,8 +73,13 @@ class CallStory:
 def stories_of(rows: Sequence[CelRow], internal: re.Pattern[str]) -> list[CallStory]:
     """The calls of a group, in order of their beginning; those that began before the record does are not among them."""
     reader = _Reader(internal)
+    # A log that is just being copied and cut has its rows twice. Whole seconds tell nothing of that.
+    seen: set[tuple[float, str, str]] = set()
     for row in sorted(rows, key=lambda row: row.at):
-        reader.feed(row)
+        key = (row.at, row.type, row.uniqueid)
+        if key not in seen or row.at.is_integer():
+            seen.add(key)
+            reader.feed(row)
     return [call for call in reader.calls if call.real]
 
 
@@ -88,11 +97,25 @@ class _Reader:
         leg = self.legs.feed(row)
         if leg is None:
             return
+        if row.application == _BY_ORIGINATE:
+            self._originated(leg)
         match row.type:
             case "CHAN_START":
                 self._place(leg)
             case "APP_START":
                 self._application(leg, row)
+            case "BRIDGE_EXIT":
+                self._taken_away(leg)
+            case _:
+                self._handed_over(leg, row)
+        for call in self._open:
+            self._listen(call, row.at)
+            call.voicemail = call.voicemail or (leg is call.customer and row.application in _VOICEMAIL)
+        if row.type == "CHAN_END":
+            self._open = [call for call in self._open if call.open_talks or any(one.ended is None for one in call.sides)]
+
+    def _handed_over(self, leg: Leg, row: CelRow) -> None:
+        match row.type:
             case "BLINDTRANSFER":
                 self._blind_transfer(leg, row)
             case "ATTENDEDTRANSFER":
@@ -104,14 +127,8 @@ class _Reader:
             case "PARK_END":
                 retriever = self.legs.by_name.get(str(row.extra.get("retriever")))
                 self._adopt(retriever.uid if retriever is not None else None, self._owner.get(leg))
-            case "BRIDGE_EXIT":
-                self._taken_away(leg)
             case _:
                 pass
-        for call in self._open:
-            self._listen(call, row.at)
-        if row.type == "CHAN_END":
-            self._open = [call for call in self._open if call.open_talks or any(one.ended is None for one in call.sides)]
 
     # --- whose leg it is
 
@@ -130,7 +147,7 @@ class _Reader:
                 self._consulting.add(leg)
             else:
                 self._begin(leg, Direction.INTERNAL).real = False
-        elif leg.dialled:
+        elif leg.dialled and leg.kind is not Kind.OTHER:
             self._called_by_pbx(leg)
 
     def _begin(self, leg: Leg, direction: Direction) -> CallStory:
@@ -150,6 +167,12 @@ class _Reader:
         call.click_to_call = True
         if leg.kind is Kind.AGENT:
             call.offers.append(leg)
+
+    def _originated(self, leg: Leg) -> None:
+        """A trunk's channel that turns out to have been called: an outbound call that began with its customer."""
+        call = self._owner.get(leg)
+        if call is not None and call.starter is leg and call.direction is Direction.INBOUND:
+            call.direction, call.click_to_call = Direction.OUTBOUND, True
 
     def _dialled(self, call: CallStory | None, source: Leg | None, leg: Leg) -> None:
         if call is None:
@@ -239,8 +262,6 @@ class _Reader:
             queue = leg.queues[-1]
             self._went(call, f"queue:{queue}", row.at)
             call.queues.append(queue)
-        elif row.application in {"VoiceMail", "VoiceMailMain"} and leg is call.customer:
-            call.voicemail = True
         elif row.application == "ConfBridge":
             call.moved_from = ""
 
@@ -294,7 +315,9 @@ class _Reader:
             target = self._target.get(consulting) or next(
                 (leg for leg in reversed(consulting.met) if leg is not call.customer), None
             )
-        while target is not None and target.kind is Kind.LOCAL:
+        seen: set[Leg] = set()
+        while target is not None and target.kind is Kind.LOCAL and target not in seen:
+            seen.add(target)
             half = target.twin if target.twin is not None else target
             if half not in self._target:
                 return f"queue:{half.queues[-1]}" if half.queues else target.endpoint

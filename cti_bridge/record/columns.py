@@ -23,7 +23,7 @@ def column_text(fields: Sequence[Any], columns: Mapping[str, int], needed: Seque
     Raises:
         WrongColumns: the record has another number of columns than the order says.
     """
-    if len(fields) < len(columns) or any([name not in columns for name in needed]):
+    if len(fields) < len(columns) or not columns.keys() >= set(needed):
         raise WrongColumns(f"{len(fields)} columns, {len(columns)} expected")
 
     def text(name: str) -> str:

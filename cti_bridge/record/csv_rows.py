@@ -25,7 +25,7 @@ def records(lines: Iterator[Line], broken: Broken) -> Iterator[tuple[Line, list[
         parts = [line]
         line = next(lines, None)
         fields = _fields(parts)
-        while fields is None and _is_open(parts) and line is not None and line.path == parts[0].path and _fields_of(line) is None:
+        while fields is None and _is_open(parts) and line is not None and line.path == parts[0].path and not _begins(line):
             parts.append(line)
             fields = _fields(parts)
             line = next(lines, None)
@@ -33,16 +33,20 @@ def records(lines: Iterator[Line], broken: Broken) -> Iterator[tuple[Line, list[
             yield parts[0], fields
         elif fields is None and (line is not None or not _is_open(parts)):
             broken(parts[0], "no CSV record: its quotes do not match")
+            while line is not None and not line.data.startswith(b'"') and _whole(line) is None:
+                line = next(lines, None)  # the rest of it
 
 
 def _is_open(parts: list[Line]) -> bool:
     return len(parts) < LINES_LIMIT and sum(part.data.count(b'"') for part in parts) % 2 == 1
 
 
-def _fields_of(line: Line) -> list[str] | None:
-    """The fields of a line that is a whole record by itself."""
-    if not line.data.startswith(b'"'):
-        return None
+def _begins(line: Line) -> bool:
+    """True for a line that is a whole record by itself: within a field every quote is doubled."""
+    return line.data.startswith(b'"') and _whole(line) is not None
+
+
+def _whole(line: Line) -> list[str] | None:
     fields = _fields([line])
     return fields if fields is not None and len(fields) >= COLUMNS_LEAST else None
 

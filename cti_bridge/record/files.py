@@ -34,7 +34,7 @@ class _Csv(Generic[Row]):
             WrongColumns: its records are not what they should be, from the first on.
         """
         known = _Known(problems)
-        tried = 0
+        in_vain = 0
         for line, fields in records(lines_between(self._path, since, until, self._time_of), known.broken):
             try:
                 row = self._read(fields)
@@ -42,14 +42,13 @@ class _Csv(Generic[Row]):
                 if _is_names(fields):
                     continue
                 known.broken(line, str(wrong))
-                tried += 1
-                if tried == TRIED_RECORDS:
+                in_vain += not known.any_sound
+                if in_vain == TRIED_RECORDS:
                     raise WrongColumns(
                         f"{wrong}; if the columns are in the site's own order, name them in {self._setting}"
                     ) from wrong
                 continue
             known.sound(line)
-            tried = -1
             yield row
 
     def _time_of(self, data: bytes) -> float | None:
@@ -69,8 +68,10 @@ class _Known:
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
         self._entered: set[Path] = set()
+        self.any_sound = False
 
     def sound(self, line: Line) -> None:
+        self.any_sound = True
         self._entered.add(line.path)
 
     def broken(self, line: Line, what: str) -> None:

@@ -5,6 +5,7 @@ call in most cases, several where customers met. It is complete when none of its
 with the memory of the calls that are up at one time. Pure.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -15,6 +16,8 @@ SETTLING_SECONDS = 5.0
 """Rows of different channels may come in another order than their times (CEL keeps the order within a channel only)."""
 
 _TIES = ("channel2_uniqueid", "transferee_channel_uniqueid", "transfer_target_channel_uniqueid", "pickup_channel_uniqueid")
+_NUMBERED = re.compile(r"(?:PJSIP|SIP)/.+-([0-9a-f]{8})", re.DOTALL)
+"""Channels whose names are counted through the process (Asterisk 22)."""
 _NOBODY = "N/A"
 _GLUE = "holding_bridge"
 """Technology of parking lots and waiting rooms: whoever is in one at the same time does not hear the others."""
@@ -44,12 +47,12 @@ class Groups:
         self._over: dict[int, Group] = {}
         self._numbers = count()
         self._phones: dict[str, set[str]] = {}
-        self._last_start: tuple[int, int] | None = None
+        self._last_start: tuple[int, int, int] | None = None
 
     def feed(self, row: CelRow) -> Iterator[Group]:
         """The groups that are complete now that `row` has come."""
         if row.type == "CHAN_START":
-            if self._restarted(row.uniqueid):
+            if self._restarted(row):
                 yield from self._broken_off()
             if (agent := self._agent_of(row.channel)) is not None:
                 self._phones.setdefault(agent, set()).add(row.uniqueid)
@@ -58,7 +61,7 @@ class Groups:
         group.newest = max(group.newest, row.at)
         if row.type == "CHAN_START":
             group.live.add(row.uniqueid)
-        elif row.type == "CHAN_END":
+        elif row.type in {"HANGUP", "CHAN_END"}:
             group.live.discard(row.uniqueid)
             self._hung_up(row)
         if group.live:
@@ -90,7 +93,7 @@ class Groups:
         return group
 
     def _keys_of(self, row: CelRow) -> set[str]:
-        keys = {f"id:{row.uniqueid}", f"id:{row.linkedid}"}
+        keys = {f"id:{row.uniqueid}", f"id:{row.linkedid or row.uniqueid}"}
         keys.update(f"id:{row.extra[tie]}" for tie in _TIES if row.extra.get(tie, _NOBODY) != _NOBODY)
         bridge = row.extra.get("bridge_id")
         if bridge and row.extra.get("bridge_technology") != _GLUE and row.type in {"BRIDGE_ENTER", "BRIDGE_EXIT"}:
@@ -123,13 +126,17 @@ class Groups:
             if self._by_key.get(key) is group:
                 del self._by_key[key]
 
-    def _restarted(self, uniqueid: str) -> bool:
-        """True where the counter of Uniqueids began anew while the clock went on: another process writes here now."""
-        birth = birth_of(uniqueid)
-        if birth is None:
+    def _restarted(self, row: CelRow) -> bool:
+        """True where Uniqueids and channel names are counted anew while the clock goes on: another process writes here now.
+
+        Both, as ids may also be assigned (Originate, ARI).
+        """
+        birth, name = birth_of(row.uniqueid), _NUMBERED.fullmatch(row.channel)
+        if birth is None or name is None:
             return False
-        last, self._last_start = self._last_start, birth
-        return last is not None and birth[1] < last[1] and birth[0] > last[0] + 1
+        now = (*birth, int(name[1], 16))
+        last, self._last_start = self._last_start, now
+        return last is not None and now[0] > last[0] + 1 and now[1] < last[1] and now[2] < last[2]
 
     def _broken_off(self) -> Iterator[Group]:
         for group in list(self.rest()):

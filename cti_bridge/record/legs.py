@@ -10,7 +10,7 @@ from enum import Enum
 
 from cti_bridge.record.rows import CelRow
 
-_DEVICE = re.compile(r"(?:PJSIP|SIP|IAX2|SCCP|DAHDI)/(.+?)(?:-[0-9a-f]{8})?(?:<ZOMBIE>)?", re.DOTALL)
+_DEVICE = re.compile(r"(?:AsyncGoto/)?(?:PJSIP|SIP|IAX2|SCCP|DAHDI)/(.+?)(?:-[0-9a-f]{8})?(?:<ZOMBIE>)?", re.DOTALL)
 _LOCAL = re.compile(r"(?:Local/(.+?)@.+)", re.DOTALL)
 _DIALLING = frozenset({"Dial", "Queue", "Page", "RetryDial"})
 PARKING = "holding_bridge"

@@ -23,6 +23,10 @@ STARTING_SECONDS = 60.0
 """Asterisk is up again within this time of its restart: who was hung up by it just before was lost, not sent away."""
 
 
+EVIDENCE_CALLS = 5
+"""Among so many calls there are rows of every kind that the site lets CEL write."""
+
+
 class PastCalls:
     """Feed the rows of a stretch of time, each kind in the order it was written, CEL first; `calls` at the end."""
 
@@ -34,19 +38,22 @@ class PastCalls:
         self._queue_rows: dict[str, list[QueueRow]] = {}
         self._cdr_rows: list[CdrRow] = []
         self._starts: list[float] = []
+        self._told: set[tuple[str, str]] = set()
+        """The kinds of CEL rows that came, each with its application."""
 
     def feed(self, row: CelRow | QueueRow | CdrRow) -> float:
         """Takes a row; returns when it was written, in Unix seconds."""
         match row:
             case CelRow():
                 self._channels.add(row.uniqueid)
+                self._told.add((row.type, row.application))
                 self._calls.extend(self._cel.feed(row))
                 return row.at
             case QueueRow():
                 if row.event == "QUEUESTART":
                     self._starts.append(row.at)
-                elif row.callid != NO_CALL:
-                    self._queue_rows.setdefault(row.callid, []).append(row)
+                elif row.callid != NO_CALL and row not in (rows := self._queue_rows.setdefault(row.callid, [])):
+                    rows.append(row)
                 return row.at
             case CdrRow():
                 if row.uniqueid not in self._channels:  # what CEL has told of needs no detail record
@@ -56,7 +63,8 @@ class PastCalls:
     def calls(self) -> list[RecordedCall]:
         """All calls in order of their beginning, each once; those that still go on without an end."""
         self._calls.extend(self._cel.finish())
-        told = [self._with_queue_log(call) for call in self._calls]
+        once = {call.call_id: call for call in sorted(self._calls, key=lambda call: call.ended_at is not None)}
+        told = [self._with_queue_log(call) for call in self._as_far_as_told(list(once.values()))]
         queued = [
             call
             for callid, rows in self._queue_rows.items()
@@ -65,6 +73,25 @@ class PastCalls:
         ]
         detailed = list(cdr_calls(self._cdr_rows, pbx=self._pbx, internal=self._internal, region=self._region))
         return sorted([*told, *_merged(queued, detailed)], key=lambda call: (call.started_at, call.call_id))
+
+    def _as_far_as_told(self, calls: list[RecordedCall]) -> list[RecordedCall]:
+        """What the site's cel.conf leaves out (`events`, `apps`) is not known, and does not count as not having happened."""
+        kinds, running = {kind for kind, _ in self._told}, {application for _, application in self._told}
+        many = len(calls) >= EVIDENCE_CALLS
+        in_queues = bool({"Queue", "AppQueue"} & running) and ("APP_START", "Queue") not in self._told
+        answered = bool({("ANSWER", "AppDial"), ("ANSWER", "AppQueue")} & self._told)
+        if in_queues or (many and "APP_START" not in kinds):
+            calls = [self._without_queues(call) for call in calls]
+        if many and answered and "BRIDGE_ENTER" not in kinds:
+            calls = [
+                replace(call, answered_by=None, transfers=None, outcome=None, hung_up_by=None, talk_s=None) for call in calls
+            ]
+        return calls
+
+    def _without_queues(self, call: RecordedCall) -> RecordedCall:
+        rows = self._queue_rows.get(call.call_id.partition(":")[2], ())
+        joined = tuple(row.queue for row in rows if row.event == "ENTERQUEUE")
+        return replace(call, queues=joined or None, outcome=call.outcome if call.outcome is Outcome.ANSWERED else None)
 
     def _with_queue_log(self, call: RecordedCall) -> RecordedCall:
         """Why the caller of a CEL call left the last queue."""

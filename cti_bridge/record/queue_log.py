@@ -77,7 +77,7 @@ def queue_row(fields: Sequence[Any], columns: Mapping[str, int], zone: tzinfo | 
         queue=text("queuename"),
         agent=text("agent"),
         event=text("event").upper(),
-        data=tuple(parts),
+        data=tuple(parts[: max((number for number, part in enumerate(parts, 1) if part), default=0)]),
     )
 
 

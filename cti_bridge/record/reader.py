@@ -86,7 +86,7 @@ class PbxRecord:
                     first, last = spans.get(source, (at, at))
                     spans[source] = min(first, at), max(last, at)
             except (OSError, SQLAlchemyError, WrongColumns) as cause:
-                failed[source] = str(cause)
+                failed[source] = str(cause).partition("\n")[0]  # behind it a database's error has the query
                 raise _SourceFailed from cause
             read.add(source)
         if not read:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, MetaData, Table, create_engine, func, select
-from sqlalchemy.types import DateTime, Integer, Numeric
+from sqlalchemy.types import DateTime, Float, Integer, Numeric
 
 from cti_bridge.record import cdr, cel, queue_log
 from cti_bridge.record.columns import WrongColumns, columns_of
@@ -97,7 +97,7 @@ def _as_in(kind: object, newest: object, at: float, zone: tzinfo | None) -> Any:
             return moment.astimezone(zone).replace(tzinfo=None)
         case Integer():
             return int(at)
-        case Numeric():
+        case Numeric() | Float():
             return at
         case _:
             seconds = str(newest or "").replace(".", "", 1).isdecimal()

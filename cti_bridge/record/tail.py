@@ -47,9 +47,9 @@ def lines_between(path: Path, since: float, until: float, time_of: TimeOf) -> It
         RotatedMeanwhile: see there.
     """
     with ExitStack() as stack:
-        files = _open_all(path, stack)
-        newest = files[-1][1]
-        for name, file in sorted(files, key=lambda one: _first_time(one[1], time_of)):
+        files = sorted(_open_all(path, stack), key=lambda one: _first_time(one[1], time_of))
+        newest = next((file for name, file in files if name == path), files[-1][1])
+        for name, file in files:
             size = os.fstat(file.fileno()).st_size
             for number, line in enumerate(_lines(name, file, _begin(file, size, since, time_of), whole=file is not newest)):
                 yield line
@@ -73,9 +73,12 @@ def line_number(line: Line) -> int:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The rotated files of a log that lie beside it, and itself last; packed ones are not read."""
+    """The rotated files of a log that lie beside it, and itself last; packed ones are not read. Asterisk may have to be told of a
+    rename (`logger reload`) before there is a new file.
+    """
     rotated = [other for mark in (".", "-") for other in path.parent.glob(f"{_literal(path.name)}{mark}*")]
-    return [*sorted(other for other in rotated if other.suffix not in PACKED and other.is_file()), path]
+    found = sorted(other for other in rotated if other.suffix not in PACKED and other.is_file())
+    return [*found, path] if path.exists() or not found else found
 
 
 def _literal(name: str) -> str:
@@ -93,7 +96,7 @@ def _open_all(path: Path, stack: ExitStack) -> list[tuple[Path, BinaryIO]]:
                 stack.push(attempt)
                 return files
         except FileNotFoundError:
-            if not path.exists():
+            if not files_of(path)[0].exists():
                 attempt.close()
                 raise
         attempt.close()
@@ -151,12 +154,13 @@ def _lines(path: Path, file: BinaryIO, offset: int, *, whole: bool) -> Iterator[
 
 
 def first_and_last_lines(path: Path) -> tuple[list[Line], list[Line]]:
-    """The beginning (for column names) and the end of the file in use, STEP bytes of each at most; the file is closed after it.
+    """The beginning (for column names) and the end of the newest file that holds anything, STEP bytes of each at most.
 
     Raises:
         OSError: it cannot be opened.
     """
-    with path.open("rb") as file:
+    filled = [(name.stat().st_mtime, name) for name in files_of(path) if name.stat().st_size]
+    with max(filled, default=(0.0, path))[1].open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         return _some(path, file, 0), _some(path, file, max(0, size - STEP))
 

@@ -113,6 +113,13 @@ def test_lines_without_a_time_do_not_mislead_the_search(tmp_path: Path) -> None:
     assert b"1000100 row" not in found
 
 
+def test_a_renamed_file_is_read_while_there_is_no_new_one_yet(tmp_path: Path) -> None:
+    """Asterisk goes on writing queue_log under its new name until it is told to reload."""
+    (tmp_path / "log.1").write_bytes(b"1 a\n2 b\n3 hal")
+
+    assert read(tmp_path / "log") == [b"1 a", b"2 b"]
+
+
 def test_packed_and_foreign_files_beside_it_are_not_read(tmp_path: Path) -> None:
     for name in ("log", "log.1", "log.2.gz", "logger", "other.1"):
         (tmp_path / name).write_bytes(b"1 a\n")
