@@ -3,7 +3,7 @@
 A mend is a transaction that looks again at what it changes: an agent may have written on the row meanwhile.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -27,8 +27,12 @@ from storage.database import Database
 from storage.recorder import SEEN, insert_call, replace_legs, row_of
 from storage.schema import audit_runs, interaction_legs, interactions, new_id
 
-PAGE = 500
-"""Calls read at a time: enough to be fast, few enough not to be felt by what else goes on."""
+PAGE = 50
+"""Calls read at a time: few enough that a phone that rings meanwhile does not wait."""
+IDS = 200
+"""Names asked for at a time; most of them are not there."""
+SPANS = 500
+"""As many tell the difference of two clocks."""
 KEPT_RUNS = 200
 """Results kept for each PBX."""
 _CALLS: Final = (
@@ -57,10 +61,13 @@ class Audits:
         self._put = _put_statement(database)
 
     async def spans(self, pbx: str, since: datetime, until: datetime, *, began_after: datetime) -> Sequence[StoredSpan]:
-        """When the PBX's calls were that lived in the window and began after `began_after`."""
+        """When the PBX's calls were that lived in the window and began after `began_after`: the newest SPANS of them."""
         column = interactions.c
         rows = await self._database.fetch(
-            select(column.call_id, column.started_at, column.ended_at).where(_lived(pbx, since, until, began_after))
+            select(column.call_id, column.started_at, column.ended_at)
+            .where(_lived(pbx, since, until, began_after))
+            .order_by(column.started_at.desc())
+            .limit(SPANS)
         )
         return [StoredSpan(call_id=CallId(row.call_id), started_at=row.started_at, ended_at=row.ended_at) for row in rows]
 
@@ -77,8 +84,8 @@ class Audits:
     async def by_call_ids(self, call_ids: Sequence[CallId]) -> Sequence[StoredCall]:
         """Those that are there, wherever in time."""
         found: list[StoredCall] = []
-        for start in range(0, len(call_ids), PAGE):
-            found += await self._calls(select(*_CALLS).where(interactions.c.call_id.in_(call_ids[start : start + PAGE])))
+        for start in range(0, len(call_ids), IDS):
+            found += await self._calls(select(*_CALLS).where(interactions.c.call_id.in_(call_ids[start : start + IDS])))
         return found
 
     async def mend(self, mends: Sequence[Mend]) -> None:
@@ -97,29 +104,28 @@ class Audits:
         await self._database.commit(do)
 
     async def keep(self, result: AuditResult) -> None:
-        """Keeps the result, and the KEPT_RUNS newest of its PBX."""
-        row = {"run_id": new_id(), "pbx": result.pbx, "at": result.at, "result": audit_document(result)}
-        kept = (
-            select(audit_runs.c.run_id)
-            .where(audit_runs.c.pbx == result.pbx)
-            .order_by(audit_runs.c.at.desc(), audit_runs.c.run_id.desc())
-            .limit(KEPT_RUNS)
-        )
+        """Keeps the result, and the KEPT_RUNS newest of its PBX and reason."""
+        column = audit_runs.c
+        row = {
+            "run_id": new_id(),
+            "pbx": result.pbx,
+            "reason": result.reason.value,
+            "at": result.at,
+            "result": audit_document(result),
+        }
+        alike = and_(column.pbx == result.pbx, column.reason == result.reason.value)
+        kept = select(column.run_id).where(alike).order_by(column.at.desc(), column.run_id.desc()).limit(KEPT_RUNS)
         async with self._database.write() as connection:
             await connection.execute(audit_runs.insert().values(row))
-            await connection.execute(
-                delete(audit_runs).where(audit_runs.c.pbx == result.pbx, audit_runs.c.run_id.not_in(kept.scalar_subquery()))
-            )
+            await connection.execute(delete(audit_runs).where(alike, column.run_id.not_in(kept.scalar_subquery())))
 
-    async def last(self) -> Mapping[str, AuditResult]:
-        """The newest result of each PBX."""
-        newest = select(audit_runs.c.pbx, func.max(audit_runs.c.at).label("at")).group_by(audit_runs.c.pbx).subquery()
-        rows = await self._database.fetch(
-            select(audit_runs.c.pbx, audit_runs.c.result)
-            .join(newest, and_(newest.c.pbx == audit_runs.c.pbx, newest.c.at == audit_runs.c.at))
-            .order_by(audit_runs.c.run_id)
-        )
-        return {row.pbx: audit_result_of(row.result) for row in rows}
+    async def last(self) -> Sequence[AuditResult]:
+        """The newest result of each PBX for each reason."""
+        column = audit_runs.c
+        newest = select(column.pbx, column.reason, func.max(column.at).label("at")).group_by(column.pbx, column.reason).subquery()
+        same = and_(newest.c.pbx == column.pbx, newest.c.reason == column.reason, newest.c.at == column.at)
+        rows = await self._database.fetch(select(column.result).join(newest, same).order_by(column.run_id))
+        return [audit_result_of(row.result) for row in rows]
 
     async def _calls(self, wanted: Any) -> list[StoredCall]:
         rows = await self._database.fetch(wanted)

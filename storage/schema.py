@@ -183,9 +183,10 @@ audit_runs = Table(
     metadata,
     _id("run_id"),
     Column("pbx", Text, nullable=False),
+    Column("reason", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
     Column("result", Document, nullable=False),
-    Index(None, "pbx", "at", "run_id"),
+    Index(None, "pbx", "reason", "at", "run_id"),
 )
 
 users = Table(

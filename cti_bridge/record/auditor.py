@@ -14,23 +14,19 @@ from typing import Final, Protocol
 
 import structlog
 
-from cti_bridge.domain.account import AccountId, Candidate
 from cti_bridge.domain.audit import (
     MAX_FINDINGS,
     MAX_PROBLEMS,
     AuditReason,
     AuditResult,
-    DropGhost,
     Mend,
-    MergeCall,
-    PutCall,
     StoredCall,
     StoredSpan,
 )
-from cti_bridge.domain.call import CallId, Direction
+from cti_bridge.domain.call import CallId
 from cti_bridge.domain.errors import RecordUnreadable, StorageError
 from cti_bridge.domain.gap import Gap, GapId
-from cti_bridge.domain.recorded_call import RecordedCall, RecordSource
+from cti_bridge.domain.recorded_call import FindingKind, RecordSource
 from cti_bridge.record.audit import (
     BATCH_SECONDS,
     SETTLING_SECONDS,
@@ -39,9 +35,8 @@ from cti_bridge.record.audit import (
     Window,
     by_our_clock,
     clock_ahead,
-    record_went_on_after,
 )
-from cti_bridge.record.backfill import added_call, corrected_call, source_of
+from cti_bridge.record.mending import AccountsByPhone, Mender
 from cti_bridge.record.reader import RecordRead
 from cti_bridge.record.results import as_problem, counts_of, problems_of, seconds_until, with_what_is_left
 
@@ -52,7 +47,6 @@ LONGEST_CALL: Final = timedelta(hours=24)
 EDGE: Final = timedelta(minutes=10)
 """The record is read so much wider than the window: a call at its edge may lie within it by one clock and not by the other."""
 ONE_MINUTE: Final = timedelta(minutes=1)
-MENDS_AT_ONCE: Final = 100
 GAP_MARGIN: Final = timedelta(seconds=5)
 """A gap's times are those of what came before and after it, not of the calls that it hid."""
 LATE_ROWS: Final = timedelta(seconds=SETTLING_SECONDS)
@@ -60,6 +54,8 @@ LATE_ROWS: Final = timedelta(seconds=SETTLING_SECONDS)
 FLUSH_SECONDS: Final = 10.0
 """How long finished calls may be on their way to the store; longer, and there is nothing to compare with."""
 UNSETTLED_GAPS: Final = 200
+RESULTS_SECONDS: Final = 60.0
+"""How soon the service knows what the command has found or mended."""
 
 
 class Record(Protocol):
@@ -79,12 +75,7 @@ class Store(Protocol):
     async def by_call_ids(self, call_ids: Sequence[CallId]) -> Sequence[StoredCall]: ...
     async def mend(self, mends: Sequence[Mend]) -> None: ...
     async def keep(self, result: AuditResult) -> None: ...
-    async def last(self) -> Mapping[str, AuditResult]: ...
-
-
-class AccountsByPhone(Protocol):
-    async def by_phone(self, e164: str) -> Sequence[Candidate]:
-        """Everybody with this number. Raises StorageError."""
+    async def last(self) -> Sequence[AuditResult]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,36 +102,52 @@ class Auditor:
     ) -> None:
         self._records = records
         self._store = store
-        self._accounts = accounts
+        self._mender = Mender(store, accounts)
         self._now = now
         self._settled = settled
         self._nightly_at = nightly_at
         self._one_at_a_time = asyncio.Lock()
-        self._last: dict[str, AuditResult] = {}
+        self._newest: dict[tuple[str, AuditReason], AuditResult] = {}
         self._unsettled: dict[GapId, Gap] = {}
         self.counters: Counter[str] = Counter()
         """Runs, failed ones, what was found by kind, and what was mended."""
 
     def last(self) -> Mapping[str, AuditResult]:
-        """The newest result of each PBX."""
-        return self._last
+        """The newest result of each PBX; what a whole audit found stays until a whole one finds it mended, whatever gaps say."""
+        last: dict[str, AuditResult] = {}
+        for result in sorted(self._newest.values(), key=lambda result: result.at):
+            before = last.get(result.pbx)
+            if before is None or before.is_clean or result.reason is not AuditReason.GAP or not result.is_clean:
+                last[result.pbx] = result
+        return last
 
     async def run(self, gap_changed: Callable[[Gap], None] = lambda _: None) -> None:
-        """Until cancelled: remembers the last results, and each night audits the last day.
+        """Until cancelled: each night audits the last day; meanwhile takes in what the command, another process, has found.
 
-        Gaps that `gap_closed` could not settle are tried once more then; `gap_changed` hears what came of it.
+        Gaps that `gap_closed` could not settle are tried once more in the night; `gap_changed` hears what came of it.
         """
-        try:
-            self._last = {**await self._store.last(), **self._last}
-        except StorageError as error:
-            log.warning("audit.results_not_read", error=str(error))
         while True:
-            await asyncio.sleep(seconds_until(self._nightly_at, self._now().astimezone()))
+            now = self._now()
+            due = now + timedelta(seconds=seconds_until(self._nightly_at, now.astimezone()))
+            while (left := (due - self._now()).total_seconds()) > 0:
+                await self._take_in_results()
+                await asyncio.sleep(min(left, RESULTS_SECONDS))
             for gap in tuple(self._unsettled.values()):
                 gap_changed(await self.gap_closed(gap))
-            now = self._now()
             for pbx in self._records:
-                await self.audit(pbx, now - timedelta(days=1), now, reason=AuditReason.NIGHTLY)
+                await self.audit(pbx, due - timedelta(days=1), due, reason=AuditReason.NIGHTLY)
+
+    async def _take_in_results(self) -> None:
+        try:
+            for result in await self._store.last():
+                self._note(result)
+        except StorageError as error:
+            log.warning("audit.results_not_read", error=str(error))
+
+    def _note(self, result: AuditResult) -> None:
+        key = (result.pbx, result.reason)
+        if key not in self._newest or self._newest[key].at <= result.at:
+            self._newest[key] = result
 
     async def gap_closed(self, gap: Gap) -> Gap:
         """Brings in what the gap hid, and says in the gap how much that was; `settled_at` once nothing is missing any more.
@@ -156,7 +163,8 @@ class Auditor:
             result = await self._audit(
                 gap.pbx, gap.since - GAP_MARGIN, gap.until + GAP_MARGIN, reason=AuditReason.GAP, repair=True
             )
-        is_settled = result.is_clean and result.going_on == 0 and self._record_is_past(gap.until, result)
+        is_mended = result.error is None and result.left <= result.counts[FindingKind.GHOST]  # nothing is removed unasked
+        is_settled = is_mended and result.going_on == 0 and self._record_is_past(gap.until, result)
         gap = replace(gap, added=gap.added + result.added, corrected=gap.corrected + result.corrected)
         if not is_settled:
             return self._unsettled_still(gap)
@@ -186,7 +194,7 @@ class Auditor:
             result = await self._audited(pbx, since, min(until, self._now()), reason=reason, repair=repair)
         except (RecordUnreadable, StorageError) as error:
             result = AuditResult(pbx=pbx, reason=reason, at=self._now(), since=since, until=until, error=str(error))
-        self._last[pbx] = result
+        self._note(result)
         self._tell(result)
         try:
             await self._store.keep(result)
@@ -207,7 +215,7 @@ class Auditor:
         seen = await self._look(pbx, since, until, reason=reason)
         if not repair:
             return seen.result
-        done = await self._repair(seen)
+        done = await self._mender.mend(seen.differences, seen.window, removes=reason is AuditReason.COMMAND)
         if not any(done.values()):
             return seen.result
         after = (await self._look(pbx, since, until, reason=reason)).result
@@ -226,7 +234,7 @@ class Auditor:
         spans = await self._store.spans(pbx, since, until, began_after=since - LONGEST_CALL)
         read, ahead = await self._read(pbx, since, until, spans)
         if read.newest is None and spans:
-            raise RecordUnreadable(f"the record of {pbx} holds no row, the store {len(spans)} calls: is it still being written?")
+            raise RecordUnreadable(f"the record of {pbx} holds no row, the store has calls: is it still being written?")
         shift = timedelta(seconds=ahead)
         window = Window(
             since=since,
@@ -235,9 +243,9 @@ class Auditor:
             newest=read.newest + shift if read.newest else None,
             now=now,
         )
-        comparison = Comparison([by_our_clock(call, ahead) for call in read.calls], window, sources=read.sources)
+        comparison = await asyncio.to_thread(_comparison, read, window, ahead)
         await self._compare(comparison, pbx, window, ahead)
-        differences = comparison.differences()
+        differences = await asyncio.to_thread(comparison.differences)
         findings = tuple(finding for difference in differences for finding in difference.findings)
         problems = (*problems_of(pbx, comparison, window, ahead), *map(as_problem, read.problems))
         result = AuditResult(
@@ -262,8 +270,10 @@ class Auditor:
 
     async def _read(self, pbx: str, since: datetime, until: datetime, spans: Sequence[StoredSpan]) -> tuple[RecordRead, float]:
         """The record of this time by the service's clock, and by how much that is ahead of the PBX's."""
-        last = self._last.get(pbx)
-        ahead = last.clock_ahead_seconds if last else 0.0
+        newest = max(
+            (result for result in self._newest.values() if result.pbx == pbx), key=lambda result: result.at, default=None
+        )
+        ahead = newest.clock_ahead_seconds if newest else 0.0
         read = await self._records[pbx].calls(*_by_pbx_clock(since, until, ahead))
         found = clock_ahead(read.calls, spans)
         if found is None:
@@ -282,60 +292,11 @@ class Auditor:
                 comparison.feed(stored)
             last = page[-1]
             await asyncio.sleep(0)
-        for stored in await self._store.by_call_ids(comparison.missing()):
+        for stored in await self._store.by_call_ids(await asyncio.to_thread(comparison.missing)):
             comparison.feed(stored)
         for at in comparison.elsewhere():
             read = await self._records[pbx].calls(at, at + ONE_MINUTE)
             comparison.learn(by_our_clock(call, ahead) for call in read.calls)
-
-    async def _repair(self, seen: _Seen) -> Counter[str]:
-        """Mends what differs; a ghost goes only where the record proves that there was no such call."""
-        done: Counter[str] = Counter(added=0, corrected=0, merged=0, removed=0)
-        mends: list[Mend] = []
-        for difference in seen.differences:
-            match difference:
-                case Difference(recorded=None, stored=StoredCall() as ghost):
-                    if record_went_on_after(ghost, seen.window):
-                        mends.append(DropGhost(call_id=ghost.call_id))
-                        done["removed"] += 1
-                case Difference(recorded=RecordedCall() as recorded, stored=stored, fields=fields):
-                    mends += [MergeCall(keep=difference.call_id, drop=extra) for extra in difference.extras]
-                    done["merged"] += len(difference.extras)
-                    if stored is not None:
-                        mends.append(await self._corrected(stored, recorded, fields))
-                        done["corrected"] += 1
-                    elif not difference.extras:
-                        mends.append(await self._added(recorded))
-                        done["added"] += 1
-            if len(mends) >= MENDS_AT_ONCE:
-                await self._store.mend(mends)
-                mends = []
-        if mends:
-            await self._store.mend(mends)
-        return done
-
-    async def _added(self, recorded: RecordedCall) -> PutCall:
-        call = added_call(recorded)
-        return PutCall(call=call, source=source_of(recorded), account_id=await self._customer(recorded))
-
-    async def _corrected(self, stored: StoredCall, recorded: RecordedCall, fields: frozenset[str]) -> PutCall:
-        return PutCall(
-            call=corrected_call(stored, recorded, fields),
-            source=source_of(recorded),
-            account_id=await self._customer(recorded),
-            is_new_customer=stored.document is not None and "customer_number" in fields,
-        )
-
-    async def _customer(self, recorded: RecordedCall) -> AccountId | None:
-        """As for a live call: one clear match by number, or nobody."""
-        number = recorded.customer_number
-        if number is None or not number.startswith("+") or recorded.direction is Direction.INTERNAL:
-            return None
-        match await self._accounts.by_phone(number):
-            case [candidate]:
-                return candidate.account.account_id
-            case _:
-                return None
 
     def _tell(self, result: AuditResult) -> None:
         self.counters["runs"] += 1
@@ -360,6 +321,10 @@ class Auditor:
             log.info("audit.done", **told)
         else:
             log.error("audit.found", **told)
+
+
+def _comparison(read: RecordRead, window: Window, ahead_seconds: float) -> Comparison:
+    return Comparison((by_our_clock(call, ahead_seconds) for call in read.calls), window, sources=read.sources)
 
 
 def _by_pbx_clock(since: datetime, until: datetime, ahead_seconds: float) -> tuple[datetime, datetime]:

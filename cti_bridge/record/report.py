@@ -10,6 +10,8 @@ from cti_bridge.domain.recorded_call import Finding, FindingKind
 
 SHOWN_FINDINGS: Final = 50
 SHOWN_PROBLEMS: Final = 10
+_YEARS: Final = range(1971, 9999)
+"""Beyond them a day more or less is no date any more."""
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _KINDS: Final = (FindingKind.LOST, FindingKind.DOUBLED, FindingKind.GHOST, FindingKind.STUCK, FindingKind.WRONG)
 _HEAD: Final = ("PBX", "record", "calls", "in store", *(kind.value for kind in _KINDS), "mended", "left")
@@ -29,11 +31,11 @@ def moment_of(text: str, *, at_end: bool) -> datetime:
     """A time with its zone, or a date of the machine's own calendar: its beginning, or (`at_end`) its end. Raises ValueError."""
     try:
         at = datetime.fromisoformat(text)
-        if _DATE.fullmatch(text):
+        if at.year in _YEARS and _DATE.fullmatch(text):
             return (at + timedelta(days=at_end)).astimezone()
-        if at.tzinfo is not None:
+        if at.year in _YEARS and at.tzinfo is not None:
             return at
-    except (ValueError, OverflowError):
+    except ValueError:
         pass
     raise ValueError(f"{text}: write a date (2026-11-21), or a time with its zone (2026-11-21T08:00+01:00, 2026-11-21T07:00Z)")
 

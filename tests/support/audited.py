@@ -18,7 +18,7 @@ from storage.recorder import insert_call, replace_legs, row_of
 from storage.schema import interaction_legs, interactions
 from tests.support.records import DAY, FakeRecord, Told, an_abandoned_call, an_answered_call, began, id_of
 
-CALLS = 44
+CALLS = 48
 END = DAY + timedelta(minutes=CALLS + 1)
 NOW = END + timedelta(minutes=5)
 
@@ -42,15 +42,16 @@ async def no_wait() -> None:
     pass
 
 
-def auditor_of(database: Database, record: FakeRecord, now: Callable[[], Any] = lambda: NOW) -> Auditor:
-    return Auditor(
-        {"main": record},
-        Audits(database),
-        Accounts(database, region="GB"),
-        now=now,
-        settled=no_wait,
-        nightly_at="03:30",
-    )
+def auditor_of(
+    database: Database,
+    record: FakeRecord,
+    now: Callable[[], Any] = lambda: NOW,
+    *,
+    nightly_at: str = "03:30",
+    settled: Callable[[], Any] = no_wait,
+) -> Auditor:
+    accounts = Accounts(database, region="GB")
+    return Auditor({"main": record}, Audits(database), accounts, now=now, settled=settled, nightly_at=nightly_at)
 
 
 async def audited(database: Database, record: FakeRecord, *, repair: bool = False) -> AuditResult:
@@ -129,16 +130,13 @@ def moved(seconds: float, *names: str) -> Plant:
     return plant
 
 
-def legs_of(agent: str, other: str | None) -> Plant:
-    """The talk of one agent given to another, or taken away."""
+def legs_of(kind: str, agent: str, other: str | None) -> Plant:
+    """The rings or the talk of one agent given to another, or taken away."""
 
     def plant(connection: Connection, number: int) -> None:
         rows = select(interactions.c.interaction_id).where(interactions.c.call_id == id_of(number)).scalar_subquery()
-        of_agent = (
-            interaction_legs.c.interaction_id == rows,
-            interaction_legs.c.party == agent,
-            interaction_legs.c.kind == "talk",
-        )
+        leg = interaction_legs.c
+        of_agent = (leg.interaction_id == rows, leg.party == agent, leg.kind == kind)
         if other is None:
             connection.execute(delete(interaction_legs).where(*of_agent))
         else:
@@ -180,11 +178,13 @@ DEFECTS = (
     wrong("offer missing", in_document(offered_to=["1002", "1004"]), "offered_to"),
     wrong("offer too many", in_document(offered_to=["1001", "1002", "1004", "1005"]), "offered_to"),
     wrong("offers swapped", in_document(offered_to=["1002", "1001", "1004"]), "offered_to"),
+    wrong("ring given to another", legs_of("offer", "1001", "1003"), "offered_to"),
+    wrong("ring taken away", legs_of("offer", "1002", None), "offered_to"),
     wrong("two agents swapped", both(in_document(answered_by=["1004", "1002"]), in_columns(agent="1002")), "answered_by"),
     wrong("another agent", both(in_document(answered_by=["1002", "1003"]), in_columns(agent="1003")), "answered_by"),
     wrong("agent, column alone", in_columns(agent="1001"), "answered_by"),
-    wrong("talk given to another", legs_of("1004", "1003"), "answered_by"),
-    wrong("talk taken away", legs_of("1004", None), "answered_by"),
+    wrong("talk given to another", legs_of("talk", "1004", "1003"), "answered_by"),
+    wrong("talk taken away", legs_of("talk", "1004", None), "answered_by"),
     wrong("never talked", both(in_document(answered_by=["1001"]), in_columns(agent="1001")), "answered_by", unanswered=True),
     wrong("transfer missing", in_document(transfers=[]), "transfers"),
     wrong("transfer too many", in_document(transfers=[TRANSFER, TRANSFER]), "transfers"),

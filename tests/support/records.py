@@ -1,5 +1,6 @@
 """A PBX's record in memory, and recorded calls to fill it: told by hand, not derived from what the store holds."""
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -162,9 +163,11 @@ class FakeRecord:
     newest: datetime | None = None
     fails: list[CtiError] = field(default_factory=list)
     read: list[tuple[datetime, datetime]] = field(default_factory=list)
+    was_read: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def calls(self, since: datetime, until: datetime) -> RecordRead:
         self.read.append((since, until))
+        self.was_read.set()
         if self.fails:
             raise self.fails.pop(0)
         ends = [one.ended_at or one.started_at for one in self.told]

@@ -38,8 +38,9 @@ def upgrade() -> None:
         "audit_runs",
         sa.Column("run_id", TEXT, nullable=False),
         sa.Column("pbx", TEXT, nullable=False),
+        sa.Column("reason", TEXT, nullable=False),
         sa.Column("at", TIME, nullable=False),
         sa.Column("result", DOCUMENT, nullable=False),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_audit_runs")),
     )
-    op.create_index(op.f("ix_audit_runs_pbx_at_run_id"), "audit_runs", ["pbx", "at", "run_id"], unique=False)
+    op.create_index(op.f("ix_audit_runs_pbx_reason_at_run_id"), "audit_runs", ["pbx", "reason", "at", "run_id"], unique=False)

@@ -1,8 +1,10 @@
 """The audit on a real store: it finds every planted defect, by kind and field, nothing else, and mends all of them."""
 
 import pytest
+from sqlalchemy import select
 
 from storage.database import Database
+from storage.schema import interactions
 from tests.support.audited import (
     CALLS,
     DEFECTS,
@@ -67,3 +69,16 @@ async def test_all_defects_at_once_are_found_and_mended(database: Database, reco
     assert looked.left == len(at_once)
     assert (mended.left, again.findings) == (0, ())
     assert await everything(database) == before
+
+
+async def test_pages_lose_no_call_and_give_none_twice(database: Database, record: FakeRecord, monkeypatch: pytest.MonkeyPatch):
+    """Ghosts and doubles were copied: they began at the very moment of their originals."""
+    monkeypatch.setattr("storage.audits.PAGE", 3)
+    monkeypatch.setattr("storage.audits.IDS", 2)
+    at_once = places()
+    await planted(database, *at_once)
+
+    result = await audited(database, record)
+
+    assert found(result) == set().union(*(expected(defect, number) for defect, number in at_once))
+    assert result.stored == len(await database.fetch(select(interactions.c.call_id)))

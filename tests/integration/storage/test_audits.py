@@ -1,7 +1,6 @@
 """What the audit's mends keep and bring, and when a gap is settled; on a real store."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +9,6 @@ from sqlalchemy import func, select
 
 from cti_bridge.domain.audit import AuditReason, AuditResult, audit_document
 from cti_bridge.domain.call import Call, Outcome, call_document
-from cti_bridge.domain.errors import RecordUnreadable
-from cti_bridge.domain.gap import Gap, GapCause, GapId
 from cti_bridge.domain.listing import InteractionFilter
 from cti_bridge.domain.recorded_call import FindingKind
 from cti_bridge.record.audit import by_our_clock
@@ -24,6 +21,7 @@ from storage.schema import audit_runs, interaction_legs, interactions
 from tests.support.audited import (
     CALLS,
     DEFECTS,
+    END,
     NOW,
     audited,
     auditor_of,
@@ -212,7 +210,7 @@ async def test_an_empty_record_beside_a_full_store_is_no_audit(database: Databas
 
     result = await audited(database, record, repair=True)
 
-    assert result.error == f"the record of main holds no row, the store {CALLS} calls: is it still being written?"
+    assert result.error == "the record of main holds no row, the store has calls: is it still being written?"
     assert not result.is_clean
 
 
@@ -265,71 +263,27 @@ async def test_estimates_are_put_right_without_a_complaint(database: Database, r
     assert (await audited(database, record, repair=True)).corrected == 0
 
 
-async def test_a_gap_is_filled_and_settled(database: Database, record: FakeRecord):
-    await planted(database, (defect("row deleted"), 20), (wrong("", in_document(hung_up_by=None, estimated=True)), 21))
-    await planted(database, (defect("row deleted"), 5))  # not of this gap
-    gap = Gap(gap_id=GapId("main:1"), pbx="main", cause=GapCause.LINK, since=began(20), until=began(21) + timedelta(seconds=30))
-
-    settled = await auditor_of(database, record).gap_closed(gap)
-
-    assert settled == replace(gap, added=1, corrected=1, settled_at=NOW)
-    assert await stored(database, 5) is None
-
-
-async def test_a_gap_with_a_call_that_still_goes_on_waits(database: Database, record: FakeRecord):
-    whole, live = record.told[20], replace(record.told[20], ended_at=None, hung_up_by=None, outcome=None, talk_s=None)
-    await planted(database, (defect("row deleted"), 20))
-    record.told[20] = live
-    auditor = auditor_of(database, record)
-    gap = Gap(gap_id=GapId("main:1"), pbx="main", cause=GapCause.LINK, since=began(20), until=began(20) + timedelta(seconds=5))
-
-    waiting = await auditor.gap_closed(gap)
-    record.told[20] = whole
-    settled = await auditor.gap_closed(waiting)
-
-    assert waiting == gap
-    assert settled == replace(gap, added=1, settled_at=NOW)
-
-
-async def test_a_gap_that_closed_this_moment_is_not_settled_yet(database: Database, record: FakeRecord):
-    gap = Gap(gap_id=GapId("main:1"), pbx="main", cause=GapCause.LINK, since=began(20), until=NOW - timedelta(seconds=2))
-
-    assert await auditor_of(database, record).gap_closed(gap) == gap
-    assert record.read == []
-
-
-async def test_a_gap_is_not_settled_where_the_record_cannot_be_read(database: Database, record: FakeRecord):
-    auditor = auditor_of(database, record)
-    gap = Gap(gap_id=GapId("main:1"), pbx="main", cause=GapCause.LINK, since=began(20), until=began(21))
-    record.fails = [RecordUnreadable("cel.csv: no such file")]
-
-    waiting = await auditor.gap_closed(gap)
-
-    assert waiting == gap
-    assert auditor.last()["main"].error == "cel.csv: no such file"
-    assert (await auditor.gap_closed(waiting)).settled_at == NOW
-
-
 async def test_results_are_there_after_a_restart(database: Database, record: FakeRecord):
     await planted(database, (defect("row deleted"), 20))
-    first = await audited(database, record)
-    last = await audited(database, record, repair=True)
+    minutes = iter(range(60))
+    auditor = auditor_of(database, record, lambda: NOW + timedelta(minutes=next(minutes)))
+    await auditor.audit("main", DAY, END, reason=AuditReason.COMMAND)
+    last = await auditor.audit("main", DAY, END, reason=AuditReason.COMMAND, repair=True)
 
     kept = await Audits(database).last()
 
-    assert first != last
-    assert {pbx: audit_document(result) for pbx, result in kept.items()} == {"main": audit_document(last)}
+    assert [audit_document(result) for result in kept] == [audit_document(last)]
 
 
 async def test_only_the_newest_results_are_kept(database: Database):
     audits = Audits(database)
     for number in range(KEPT_RUNS + 3):
-        for pbx in ("main", "branch"):
+        for pbx, reason in (("main", AuditReason.GAP), ("main", AuditReason.NIGHTLY), ("branch", AuditReason.GAP)):
             at = DAY + timedelta(seconds=number)
-            await audits.keep(AuditResult(pbx=pbx, reason=AuditReason.GAP, at=at, since=DAY, until=at))
+            await audits.keep(AuditResult(pbx=pbx, reason=reason, at=at, since=DAY, until=at))
 
-    assert (await database.fetch(select(func.count()).select_from(audit_runs)))[0][0] == 2 * KEPT_RUNS
-    assert {result.at for result in (await audits.last()).values()} == {DAY + timedelta(seconds=KEPT_RUNS + 2)}
+    assert (await database.fetch(select(func.count()).select_from(audit_runs)))[0][0] == 3 * KEPT_RUNS
+    assert [result.at for result in await audits.last()] == [DAY + timedelta(seconds=KEPT_RUNS + 2)] * 3
 
 
 async def test_calls_of_another_pbx_are_left_alone(database: Database, record: FakeRecord):
@@ -340,3 +294,25 @@ async def test_calls_of_another_pbx_are_left_alone(database: Database, record: F
     result = await audited(database, record)
 
     assert (result.findings, result.stored) == ((), CALLS)
+
+
+async def test_a_call_stored_at_a_wrong_time_is_no_ghost(database: Database, record: FakeRecord):
+    """Three days off: the record of the window does not know it, that of its channel's time does."""
+    await planted(database, (wrong("", moved(-3 * 86400, "started_at", "answered_at", "ended_at")), 20))
+    window = (DAY - timedelta(days=4), DAY - timedelta(days=2))
+    record.oldest = DAY - timedelta(days=30)
+
+    result = await auditor_of(database, record).audit("main", *window, reason=AuditReason.COMMAND, repair=True)
+
+    assert {finding.field for finding in result.findings} == {"started_at", "answered_at", "ended_at"}
+    assert (result.corrected, result.removed, result.left) == (1, 0, 0)
+    assert (await audited(database, record)).findings == ()
+
+
+async def test_a_lost_call_that_stands_elsewhere_in_time_is_not_added_again(database: Database, record: FakeRecord):
+    await planted(database, (wrong("", moved(-3 * 86400, "started_at", "answered_at", "ended_at")), 20))
+
+    result = await audited(database, record, repair=True)
+
+    assert (result.counts[FindingKind.LOST], result.counts[FindingKind.WRONG], result.added) == (0, 1, 0)
+    assert len(await database.fetch(select(interactions))) == CALLS
