@@ -51,6 +51,9 @@ class RecordedCall:
     outcome: Outcome | None
     hung_up_by: Party | None
     talk_s: float | None
+    presented_number: str | None = None
+    customer_name: str | None = None
+    rang_no_answer: tuple[Extension, ...] | None = None
 
 
 class FindingKind(StrEnum):

@@ -43,12 +43,12 @@ def added_call(recorded: RecordedCall) -> Call:
         state=CallState.ENDED,
         direction=recorded.direction or Direction.INBOUND,
         customer_number=recorded.customer_number,
-        presented_number=recorded.customer_number,
-        customer_name=None,
+        presented_number=recorded.presented_number or recorded.customer_number,
+        customer_name=recorded.customer_name,
         did=recorded.did,
         queues=recorded.queues or (),
         offered_to=answered_by if recorded.offered_to is None else recorded.offered_to,
-        rang_no_answer=(),
+        rang_no_answer=recorded.rang_no_answer or (),
         answered_by=answered_by,
         outcome=outcome,
         started_at=recorded.started_at,
@@ -90,7 +90,7 @@ def corrected_call(stored: StoredCall, recorded: RecordedCall, fields: frozenset
 
 
 _PLAIN = (
-    "direction", "customer_number", "did", "queues", "offered_to", "answered_by", "outcome", "hung_up_by",
+    "direction", "customer_number", "did", "queues", "offered_to", "rang_no_answer", "answered_by", "outcome", "hung_up_by",
     "started_at", "answered_at", "ended_at", "wait_s", "talk_s",
 )  # fmt: skip
 _TIMES = frozenset({"started_at", "answered_at", "ended_at", "wait_s", "talk_s"})
