@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cti_bridge.domain.audit import StoredCall
 from cti_bridge.domain.call import (
     Call,
     CallId,
@@ -18,6 +19,7 @@ from cti_bridge.domain.call import (
     Talk,
     Transfer,
     TransferType,
+    call_document,
 )
 from cti_bridge.domain.errors import CtiError
 from cti_bridge.domain.recorded_call import RecordedCall, RecordedTransfer, RecordSource
@@ -182,6 +184,24 @@ class FakeRecord:
             oldest=self.oldest or min((one.started_at for one in self.told), default=None),
             newest=self.newest or max(ends, default=None),
         )
+
+
+def stored_of(call: Call, **changes: Any) -> StoredCall:
+    """The call as the store would give it to an audit."""
+    stored = StoredCall(
+        call_id=call.call_id,
+        source=RecordSource.AMI,
+        direction=call.direction.value,
+        started_at=call.started_at,
+        ended_at=call.ended_at,
+        agent=call.answered_by[-1] if call.answered_by else None,
+        queue=call.queue,
+        outcome=call.outcome.value,
+        document=call_document(call),
+        offers=call.offers,
+        talks=call.talks,
+    )
+    return replace(stored, **changes)
 
 
 def without(recorded: RecordedCall, *fields: str) -> RecordedCall:

@@ -4,13 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from cti_bridge.domain.audit import StoredCall
-from cti_bridge.domain.call import Call, call_document
+from cti_bridge.domain.call import Call
 from cti_bridge.domain.call_events import CallEnded
-from cti_bridge.domain.recorded_call import RecordSource
 from cti_bridge.record.audit import Comparison, Difference, Window
 from cti_bridge.record.backfill import added_call, corrected_call
 from tests.support.record_samples import RECORDED_ON, a_record, cdr_of, cel_of, queue_log_of, read_day
+from tests.support.records import stored_of
 from tests.support.replayed import events_of, names, steps_of
 
 UNSEEN = {
@@ -30,22 +29,6 @@ async def differences(name: str, calls: list[Call], *, sources: str = "cel queue
     for call in calls:
         comparison.feed(stored_of(call))
     return list(comparison.differences())
-
-
-def stored_of(call: Call) -> StoredCall:
-    return StoredCall(
-        call_id=call.call_id,
-        source=RecordSource.AMI,
-        direction=call.direction.value,
-        started_at=call.started_at,
-        ended_at=call.ended_at,
-        agent=call.answered_by[-1] if call.answered_by else None,
-        queue=call.queue,
-        outcome=call.outcome.value,
-        document=call_document(call),
-        offers=call.offers,
-        talks=call.talks,
-    )
 
 
 def told_by_the_tracker(name: str) -> list[Call]:

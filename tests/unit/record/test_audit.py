@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from cti_bridge.domain.audit import StoredCall
-from cti_bridge.domain.call import Call, Direction, Outcome, call_document
+from cti_bridge.domain.call import Direction, Outcome
 from cti_bridge.domain.recorded_call import Finding, FindingKind, RecordedCall, RecordSource
 from cti_bridge.record.audit import Comparison, Window
-from tests.support.records import DAY, an_abandoned_call, an_answered_call, began, id_of, without
+from tests.support.records import DAY, an_abandoned_call, an_answered_call, began, id_of, stored_of, without
 
 TOLD = an_answered_call(1)
 END = DAY + timedelta(hours=2)
@@ -30,23 +30,6 @@ TELLS_NOTHING = tuple(
         "customer_name",
     }  # fmt: skip
 )
-
-
-def stored_of(call: Call, **changes: Any) -> StoredCall:
-    stored = StoredCall(
-        call_id=call.call_id,
-        source=RecordSource.AMI,
-        direction=call.direction.value,
-        started_at=call.started_at,
-        ended_at=call.ended_at,
-        agent=call.answered_by[-1] if call.answered_by else None,
-        queue=call.queue,
-        outcome=call.outcome.value,
-        document=call_document(call),
-        offers=call.offers,
-        talks=call.talks,
-    )
-    return replace(stored, **changes)
 
 
 def a_comparison(*recorded: RecordedCall, now: datetime = END, sources: str = "cel queue_log") -> Comparison:
