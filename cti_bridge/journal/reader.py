@@ -138,6 +138,10 @@ class _Walk:
                 elif broken is not None:
                     yield Torn(file=segment.ts, offset=broken, length=0)
                 end, broken = line.off + line.length, None
+                if line.length and line.conn == self.conn:
+                    self.at = At(wall=line.wall, mono=line.mono)
+                    yield Received(at=self.at, conn=line.conn, data=data, news=())
+                    continue
                 yield from self._items(line, data)
                 if (index, line.at) == self.noted:
                     yield Noted(calls=line.calls)

@@ -12,7 +12,7 @@ from cti_bridge.ami.client import AmiClient
 from cti_bridge.ami.connection import Limits
 from cti_bridge.ami.link import LinkState
 from cti_bridge.ami.messages import AmiEvent
-from cti_bridge.ami.stream import Connected, Disconnected, Opened, PbxIdentity, Received, Resynced
+from cti_bridge.ami.stream import Connected, Disconnected, Opened, Overflowed, PbxIdentity, Received, Resynced, StreamItem
 from cti_bridge.domain.errors import AmiDisconnected, AmiRefused, AmiTimeout
 from tests.support.ami import a_client, event_named, item_of, resynced, running, settings_of, state_is, until
 from tests.support.fake_pbx import FakePbx
@@ -277,6 +277,25 @@ async def test_a_consumer_too_far_behind_costs_the_link_on_purpose_and_loses_not
         assert held < 200_000 + 300_000
         assert "behind: dropped on purpose" in lost.reason
         assert client.status().counters["overflows"] == 1
+
+
+async def test_the_tap_is_given_each_item_before_the_consumer_and_the_bytes_of_an_overflow_too() -> None:
+    tapped: list[StreamItem | Overflowed] = []
+    async with FakePbx() as pbx, running(a_client(pbx, tap=tapped.append, max_buffered_bytes=100_000)) as client:
+        opened = await anext(client.events)
+        await resynced(client)
+        first = list(tapped)
+        for _ in range(2_000):
+            pbx.tell(MEMBER_PAUSE)
+        await pbx.until(lambda: not pbx.listeners)
+        consumed = [opened]
+        while not isinstance(consumed[-1], Disconnected):
+            consumed.append(await anext(client.events))
+
+    assert isinstance(opened, Opened)
+    assert first[0] is opened
+    assert opened.ids
+    assert [one for one in tapped if not isinstance(one, Overflowed)][len(first) :][: len(consumed) - 1] == consumed[1:]
 
 
 async def test_an_action_is_answered() -> None:
