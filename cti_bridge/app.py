@@ -33,7 +33,6 @@ from cti_bridge.commands import Commands, Pbx, WrapUpDesk
 from cti_bridge.domain.account import Found, LookupResult, NotFound
 from cti_bridge.gaps import GapBook
 from cti_bridge.journal.writer import Journal, limits_of
-from cti_bridge.kill_points import kill_points
 from cti_bridge.live.board import Board
 from cti_bridge.lookup import Lookup
 from cti_bridge.pipeline import CallTasks, Pipeline
@@ -159,8 +158,6 @@ class Application:
 
     async def run(self) -> None:
         """Serves until stopped. Raises StorageError, OSError (an address is taken), ExceptionGroup (a component failed)."""
-        if kill_points.armed is not None:
-            log.warning("service.kill_point", at=kill_points.armed)
         try:
             await self.prepare_store()
             await self._gaps.load()
@@ -221,7 +218,7 @@ class Application:
         except TimeoutError:
             log.error("shutdown.not_flushed", calls=self._recorder.waiting)
         await runner.cleanup()
-        self._cancel("live feed", "recorder", "gaps", "journal")
+        self._cancel("live feed", "recorder", "journal", "gaps")
         for journal in self._journals.values():
             await journal.close()  # with what is not stored in its last note: the next start takes it up
         log.info("service.stopped")
@@ -254,10 +251,10 @@ class Application:
             "routing": lambda: self._router.counters,
             "fastagi": lambda: self._agi.counters,
             "call_tasks": lambda: calls.counters,
-            "tracker": lambda: sum((pipeline.anomalies for pipeline in pipelines.values()), Counter[str]()),
-            "journal": lambda: sum((journal.counters for journal in self._journals.values()), Counter[str]()),
             "gaps": lambda: self._gaps.counters,
             "audit": lambda: self._auditor.counters,
+            "tracker": lambda: sum((pipeline.anomalies for pipeline in pipelines.values()), Counter[str]()),
+            "journal": lambda: sum((journal.counters for journal in self._journals.values()), Counter[str]()),
         }
         self._registry.register(AuditMetrics(self._auditor.last))
         self._registry.register(ProcessMetrics(self._board, self._clients, counters))

@@ -219,9 +219,9 @@ class Pipeline:
         self._at = past.at
         journal.begin(self.needs, seen_until=past.at)
         await self._restore(past)
+        if past.identity is not None:
+            self._tracker.identified(past.identity.started)
         if past.at:
-            if past.identity is not None:
-                self._tracker.identified(past.identity.started)
             self._take(self._tracker.disconnected(past.at))
             self._gaps.away_since(self._pbx, moment(past.at))
 

@@ -27,7 +27,7 @@ from storage.recorder import Recorder
 
 _STORE_SECONDS = 0.8
 STUCK = timedelta(hours=4)
-"""A call that the PBX has held for so long is no talk: a leaked channel, or a line that nobody hung up. It is told, not touched."""
+"""A call that the PBX has held for so long is no talk: a leaked channel, or a line that nobody hung up. It is left alone."""
 GAPS_SHOWN = timedelta(days=1)
 """How long ago a gap may have ended to be on the boards."""
 

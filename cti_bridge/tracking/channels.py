@@ -32,15 +32,16 @@ RING, RINGING, UP, BUSY = "4", "5", "6", "7"
 
 class Channel:
     """One channel of the PBX. `call` is the call it is a leg of; `consults` the customer's call its agent asks advice for;
-    `target` whom it dialled last, `dialler` who dials it, as the last event about the pair said.
+    `target` whom it dialled last, `dialler` who dials it, as the last event about the pair said;
+    `heir` who stands in its place after a transfer, while it is there in name only.
 
     `seen_at` is when the stream first told of it, which for one found by a listing is later than `created_at`.
     """
 
     __slots__ = (
-        "bridge", "call", "cause", "consults", "created_at", "dialled", "dialler", "endpoint", "exten", "hangup_at", "kind",
-        "left_bridge", "linkedid", "name", "number", "offer", "originating", "queue", "released", "ringing_at", "seen_at",
-        "soft_hangup_at", "spying", "state", "target", "twin", "uid", "up_at",
+        "bridge", "call", "cause", "consults", "created_at", "dialled", "dialler", "endpoint", "exten", "hangup_at",
+        "heir", "kind", "left_bridge", "linkedid", "name", "number", "offer", "originating", "queue", "released",
+        "ringing_at", "seen_at", "soft_hangup_at", "spying", "state", "target", "twin", "uid", "unheld_at", "up_at",
     )  # fmt: skip
 
     def __init__(self, uid: str, name: str, kind: Kind, endpoint: str, at: float) -> None:
@@ -65,6 +66,7 @@ class Channel:
         self.originating = False
         self.target: Channel | None = None
         self.dialler: Channel | None = None
+        self.heir: Channel | None = None
         self.queue: str | None = None
         self.spying = False
         self.released = False
@@ -72,6 +74,12 @@ class Channel:
         self.up_at: float | None = None
         self.hangup_at: float | None = None
         self.soft_hangup_at: float | None = None
+        self.unheld_at: float | None = None
+
+    def made_before(self, other: "Channel") -> bool:
+        """By the counter at the end of a Uniqueid, which Asterisk raises with each channel."""
+        mine, theirs = self.uid.rpartition(".")[2], other.uid.rpartition(".")[2]
+        return (len(mine), mine) < (len(theirs), theirs)
 
     @property
     def owner(self) -> "CallDraft | None":

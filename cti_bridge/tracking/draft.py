@@ -78,6 +78,8 @@ class VisitDraft:
     abandoned: bool = False
     refused: bool = False
     """The queue did not let the caller in (empty or full): no visit, though the call was meant for it."""
+    assumed: bool = False
+    """Made up from a later event, as the joining itself was not seen."""
     shown: QueueVisit | None = None
     shown_for: tuple[object, ...] = ()
 
@@ -129,6 +131,10 @@ class CallDraft:
     pbx_went_down: bool = False
     dial_status: str | None = None
     picked_up: bool = False
+    taken_at: float | None = None
+    """An outside party answered: phones that ring beside it are not missed."""
+    far_side_asked: bool = False
+    """Whoever is behind a Local channel wanted to end, before the customer did."""
     moved_from: list[str] = field(default_factory=list)
     """Agents whom the customer was taken from without a transfer event (AMI Redirect), until it is known where to."""
     moved_to: str = ""
@@ -276,7 +282,7 @@ def _transfer(transfer: TransferDraft) -> Transfer:
     return Transfer(type=transfer.type, from_agent=transfer.from_agent, to=transfer.to, at=moment(transfer.at))
 
 
-_TOGETHER_SECONDS = 0.05
+TOGETHER_SECONDS = 0.05
 """Phones that are dialled together ring in the order of dialling; the answers of the network to it come in any order."""
 
 
@@ -289,7 +295,7 @@ def _in_order(offers: list[OfferDraft]) -> list[OfferDraft]:
         if offer.rang_at is None:
             continue
         at = len(out)
-        while at > 0 and (out[at - 1].rang_at or 0.0) > offer.rang_at + _TOGETHER_SECONDS:
+        while at > 0 and (out[at - 1].rang_at or 0.0) > offer.rang_at + TOGETHER_SECONDS:
             at -= 1
         out.insert(at, offer)
     return out

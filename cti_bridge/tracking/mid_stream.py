@@ -14,7 +14,7 @@ from typing import Final
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import CallId
 from cti_bridge.domain.call_events import TrackerEvent
-from cti_bridge.tracking.rebuild import seconds
+from cti_bridge.tracking.rebuild import seconds_of
 from cti_bridge.tracking.tracker import CallTracker
 
 _UNIQUEID: Final = re.compile(rb"\r\n([A-Za-z]*)Uniqueid: ?([^\r\n]+)")
@@ -69,7 +69,9 @@ class MidStream:
     def _listed(self, event: AmiEvent, at: float) -> None:
         """A listing shows what is alive: new to us only if it began while nobody looked."""
         uid = event.get("Uniqueid")
-        if self._lost is not None and not self._tracker.knows(uid) and at - seconds(event.get("Duration")) < self._lost:
+        if self._tracker.knows(uid):
+            return
+        if self._lost is None or at - seconds_of(event.get("Duration")) < self._lost:
             self._leave_out(uid)
 
     def _leave_out(self, uid: str) -> None:

@@ -72,7 +72,7 @@ class Rebuild:
             channel.name = event.get("Channel")
             call_rules.in_state(switch, channel, event.get("ChannelState"), max(lost_at, channel.created_at))
         else:
-            channel = switch.channel(event, max(at - seconds(event.get("Duration")), not_before))
+            channel = switch.channel(event, max(at - seconds_of(event.get("Duration")), not_before))
             if channel is not None:
                 channel.seen_at = at
         if channel is None:
@@ -240,7 +240,7 @@ def _is_conference(bridge: AmiEvent) -> bool:
     return bridge.get("BridgeCreator") == "ConfBridge"
 
 
-def seconds(text: str) -> float:
+def seconds_of(text: str) -> float:
     """`01:02:03` or `63` as seconds; 0 where it is neither."""
     parts = text.split(":")
     if not all(part.isdigit() and len(part) < 8 for part in parts):

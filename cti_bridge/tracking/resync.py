@@ -16,7 +16,7 @@ from cti_bridge.tracking import call_rules, queue_rules
 from cti_bridge.tracking.channels import Channel
 from cti_bridge.tracking.draft import CallDraft, VisitDraft
 from cti_bridge.tracking.outcomes import asked_at
-from cti_bridge.tracking.rebuild import Rebuild, seconds
+from cti_bridge.tracking.rebuild import Rebuild, seconds_of
 from cti_bridge.tracking.switch import Switch
 
 _SHUTDOWN_SECONDS = 30.0
@@ -196,7 +196,7 @@ class Resync:
             return
         queue = event.get("Queue")
         self._callers.setdefault(queue, ("", set()))[1].add(channel.uid)
-        joined_at = max(call.started_at, at - seconds(event.get("Wait")))
+        joined_at = max(call.started_at, at - seconds_of(event.get("Wait")))
         if call.queue == queue:
             lost_at = self._lost_at
             if lost_at is None or call.visits[-1].joined_at > lost_at or joined_at <= lost_at + _WHOLE_SECONDS:

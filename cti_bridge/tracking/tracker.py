@@ -10,7 +10,7 @@ from collections.abc import Callable
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import Call, CallId
 from cti_bridge.domain.call_events import TrackerEvent
-from cti_bridge.tracking import agents, bridge_rules, call_rules, queue_rules, resync, transfer_rules
+from cti_bridge.tracking import agents, bridge_rules, call_rules, queue_rules, resync, talk_rules, transfer_rules
 from cti_bridge.tracking.switch import Switch
 
 Rule = Callable[[Switch, AmiEvent, float], None]
@@ -32,13 +32,13 @@ RULES: dict[str, Rule] = {
     "BridgeLeave": bridge_rules.bridge_leave,
     "ConfbridgeJoin": bridge_rules.conference_join,
     # what happens during a talk
-    "Hold": call_rules.hold,
-    "Unhold": call_rules.unhold,
-    "MixMonitorStart": call_rules.recording_started,
-    "ChanSpyStart": call_rules.spy_started,
-    "ChanSpyStop": call_rules.spy_stopped,
+    "Hold": talk_rules.hold,
+    "Unhold": talk_rules.unhold,
+    "MixMonitorStart": talk_rules.recording_started,
+    "ChanSpyStart": talk_rules.spy_started,
+    "ChanSpyStop": talk_rules.spy_stopped,
     "Newexten": queue_rules.application,
-    "MessageWaiting": call_rules.voicemail,
+    "MessageWaiting": talk_rules.voicemail,
     # queues
     "QueueCallerJoin": queue_rules.joined,
     "QueueCallerLeave": queue_rules.left,

@@ -4,8 +4,8 @@ from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import OfferResult, TransferType
 from cti_bridge.tracking.bridge_rules import came_unseen
 from cti_bridge.tracking.channels import Channel, Kind
-from cti_bridge.tracking.draft import CallDraft, TransferDraft, VisitDraft
-from cti_bridge.tracking.moves import is_answered, let_go, name_of, park, party_behind
+from cti_bridge.tracking.draft import CallDraft, TransferDraft
+from cti_bridge.tracking.moves import already_transferred, given_away, let_go, park
 from cti_bridge.tracking.switch import Switch
 
 
@@ -20,6 +20,8 @@ def blind_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
         return
     _together(switch, event.get("BridgeUniqueid"), agent, customer)
     let_go(switch, call, agent, customer, at)
+    if customer is not None and customer.bridge is not None and customer.bridge.parking:
+        return
     to = event.get("Extension")
     switch.transfer(call, TransferDraft(type=TransferType.BLIND, from_agent=agent.endpoint, to=to, at=at), at)
 
@@ -31,6 +33,7 @@ def attended_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
     first, second = switch.channel(event, at, "OrigTransferer"), switch.channel(event, at, "SecondTransferer")
     customer = switch.channel(event, at, "Transferee") if event.get("TransfereeUniqueid") else None
     _together(switch, event.get("OrigBridgeUniqueid"), first, customer)
+    _together(switch, event.get("DestBridgeUniqueid"), customer, None)
     call, agent, consulting = _sides(first, second)
     if call is None or agent is None or event.get("Result") != "Success" or call.ended_at is not None:
         return
@@ -43,17 +46,23 @@ def attended_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
     target = switch.channel(event, at, "TransferTarget") if event.get("TransferTargetUniqueid") else None
     if target is None and consulting is not None:
         target = consulting.target or _other_party(switch, call, agent, event)
-    to, answered = _target(consulting, target)
     let_go(switch, call, agent, customer, at)
-    kind = TransferType.ATTENDED if answered else TransferType.BLONDE
-    queue = consulting.queue if consulting is not None and not answered else None
-    if queue is not None:
-        to = f"queue:{queue}"
-        call.visits.append(VisitDraft(queue=queue, joined_at=at))
-    switch.transfer(call, TransferDraft(type=kind, from_agent=agent.endpoint, to=to, at=at, open=False), at)
+    given_away(switch, call, agent.endpoint, consulting, target, at)
     if consulting is not None:
+        consulting.released = consulting is not agent or agent.released
         _let_other_go(switch, consulting, call, at)
+        if event.get("DestType") == "App" and consulting is not agent and customer is call.customer:
+            _inherits(switch, customer, consulting, at)
     switch.refresh(call, at)
+
+
+def _inherits(switch: Switch, customer: Channel, line: Channel, at: float) -> None:
+    """The customer takes the place of the agent's own line, in a bridge too, and no event says that they entered it."""
+    line.heir = customer
+    bridge = line.bridge
+    if bridge is not None:
+        switch.channels.leave(line)
+        switch.channels.enter(customer, bridge.uid, at, parking=bridge.parking, conference=bridge.conference)
 
 
 def _let_other_go(switch: Switch, leg: Channel, call: CallDraft, at: float) -> None:
@@ -69,7 +78,7 @@ def _let_other_go(switch: Switch, leg: Channel, call: CallDraft, at: float) -> N
 def _together(switch: Switch, bridge_uid: str, agent: Channel | None, customer: Channel | None) -> None:
     """Whoever is transferred was in the bridge of the transferer, seen to enter it or not."""
     for channel in (agent, customer):
-        if channel is not None and channel.bridge is None and channel.call is not None:
+        if channel is not None and channel.bridge is None and channel.call is not None and not channel.released:
             came_unseen(switch, channel, bridge_uid)
 
 
@@ -97,17 +106,12 @@ def _other_party(switch: Switch, call: CallDraft, agent: Channel, event: AmiEven
     return asked[-1] if asked else None
 
 
-def _target(consulting: Channel | None, target: Channel | None) -> tuple[str, bool]:
-    """Whom the customer goes to, and whether that party already talks to the agent."""
-    party = party_behind(target)
-    if party is None:
-        return (consulting.exten if consulting is not None else ""), False
-    return name_of(party), is_answered(party)
-
-
 def _repeated(call: CallDraft, agent: Channel, at: float) -> bool:
-    last = call.transfers[-1] if call.transfers else None
-    return last is not None and last.from_agent == agent.endpoint and at - last.at < 0.5 and call.talk_of(agent) is None
+    """This transfer is known: told twice, or concluded before it was told."""
+    if call.talk_of(agent) is not None:
+        return False
+    talk = next((talk for talk in reversed(call.talks) if talk.channel is agent), None)
+    return already_transferred(call, agent.endpoint, at - 0.5 if talk is None else talk.started_at)
 
 
 _PICKUP_SECONDS = 0.5
@@ -117,7 +121,7 @@ _PICKUP_SECONDS = 0.5
 def taken(switch: Switch, call: CallDraft, taker: Channel, at: float) -> None:
     """A phone that called by itself has this call from now on."""
     call.picked_up = True
-    taker.call, taker.originating = call, True
+    taker.call, taker.originating, taker.dialler = call, True, call.customer
     if call.visits:
         call.visits[-1].answered = True
     for offer in call.offers:
@@ -148,3 +152,5 @@ def retrieved(switch: Switch, event: AmiEvent, at: float) -> None:
     customer, phone = switch.known(event, "Parkee"), switch.known(event, "Retriever")
     if customer is not None and phone is not None and phone is not customer and phone.kind is Kind.AGENT:
         phone.call = customer.call
+        if phone.bridge is None and customer.bridge is not None and not customer.bridge.parking:
+            came_unseen(switch, phone, customer.bridge.uid)

@@ -119,6 +119,32 @@ async def test_a_gap_that_is_open_when_the_service_stops_is_closed_by_the_next_o
         assert (gap["gap_id"], gap["since"]) == (opened["gap_id"], opened["since"])
 
 
+async def test_the_time_in_which_the_service_was_away_is_a_gap(tmp_path, template):
+    async with a_pbx(call_centre()) as pbx:
+        settings = settings_for(tmp_path, template, pbx.port)
+        async with serving(settings) as first:
+            await ready(first, agents=3)
+            screen = await (await first.sign_in("one")).opens()
+            talking = await pbx.call_in("8001", ZOE)
+            await screen.until("pop")
+            pbx.phone("1001").answer()
+            await screen.until("call.answered")
+            over = await pbx.call_in("8001", ZOE)
+            await pbx.phone("1002").rings()
+        over.hang_up()
+        async with serving(settings) as second:
+            await ready(second, agents=3)
+
+            (gap,) = await eventually(lambda: closed_gaps(second))
+
+            assert (gap["cause"], gap["rebuilt"], gap["ended_unseen"], gap["appeared"]) == ("service", 1, 1, 0)
+            assert gap["queues"] == ["sales", "support"]
+            assert (await second.stored(f"main:{over.uniqueid}"))["call"]["estimated"]
+            again = await (await second.sign_in("one")).opens()
+            (standing,) = again.welcome["snapshot"]["pops"]
+            assert (standing["call"]["call_id"], standing["call"]["ringing"]) == (f"main:{talking.uniqueid}", [])
+
+
 async def stored_gaps(cti: Service) -> list[dict[str, Any]]:
     sam = await cti.sign_in("sam")
     items: list[dict[str, Any]] = (await sam.sees("/gaps"))["items"]
