@@ -32,6 +32,7 @@ class TrueCall:
     call_id: str
     uniqueids: frozenset[str]
     presented_number: str
+    customer_name: str
     did: str
     queues: tuple[str, ...]
     offered_to: tuple[str, ...]
@@ -56,6 +57,7 @@ class TrueCall:
             "call_id": self.call_id,
             "direction": "inbound",
             "presented_number": self.presented_number,
+            "customer_name": self.customer_name,
             "customer_number": f"+44{self.presented_number[1:]}",
             "did": self.did,
             "queues": list(self.queues),
@@ -103,6 +105,7 @@ def _call_of(rows: list[Row]) -> TrueCall | None:
         call_id=f"main:{first['uniqueid']}",
         uniqueids=frozenset(row["uniqueid"] for row in rows),
         presented_number=first["number"],
+        customer_name=first["name"],
         did=first["exten"],
         queues=tuple(row["data"].split(",")[0] for row in customer if row["event"] == "APP_START" and row["app"] == "Queue"),
         offered_to=tuple(dict.fromkeys(map(_agent, rings))),
