@@ -225,6 +225,28 @@ async def test_a_window_has_the_calls_that_touch_it_whole() -> None:
     assert await calls(whole.ended_at + second, whole.ended_at + 2 * second) == ()
 
 
+async def test_a_long_call_is_whole_in_a_long_file_though_it_began_before_the_window(tmp_path: Path) -> None:
+    """Its beginning lies 50 minutes and hundreds of kilobytes before the window."""
+    lines = cel_of("q_first_agent").read_text().splitlines(keepends=True)
+    other = cel_of("did_direct").read_text()
+    at = int(began(lines[0]))
+    between = "".join(shifted(other, at + 10 + 30 * n - int(began(other)), 1000 + 10 * n) for n in range(100))
+    parted = next(number for number, line in enumerate(lines) if line.startswith('"BRIDGE_EXIT'))
+    talked, hung_up = lines[:parted], lines[parted:]
+    later = re.sub(r"^(\"\w+\",\")(\d+)", lambda match: f"{match[1]}{int(match[2]) + 3100}", "".join(hung_up), flags=re.MULTILINE)
+    master = tmp_path / "Master.csv"
+    master.write_text("".join(talked) + between + later)
+    until = datetime.fromtimestamp(at + 3200, UTC)
+
+    read = await a_record(cel=master).calls(until - timedelta(minutes=2), until)
+
+    (call,) = read.calls
+    assert (call.customer_number, call.queues, call.outcome) == (
+        truth_of("q_first_agent")[0]["customer_number"], ("support",), "answered",
+    )  # fmt: skip
+    assert call.talk_s == pytest.approx(3105, abs=2)
+
+
 async def test_it_says_from_when_to_when_it_knows_anything() -> None:
     read = await read_day(a_record(cel=cel_of("q_first_agent"), queue_log=queue_log_of("q_first_agent")))
 
