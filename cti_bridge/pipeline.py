@@ -20,6 +20,7 @@ from cti_bridge.domain.call_events import (
     Anomaly,
     AnomalyKind,
     CallArrived,
+    CallChanged,
     CallEnded,
     CallEvent,
     MemberChanged,
@@ -41,6 +42,8 @@ log = structlog.get_logger()
 MAX_EVENTS_BEHIND = 256
 """Events that one call's task may be behind; a call has about ten, so this means that its store or hub hangs."""
 _COMPLAIN_EVERY_SECONDS = 60.0
+_ROUNDED_SECONDS = 1e-5
+"""A call's own times are rounded to microseconds; a replay must not begin just behind its first event."""
 REPLAY_SECONDS = 3600.0
 """How far a replay goes back for calls that are going on (about 100 MB a second): older ones come back by the PBX's listing, as
 estimated. For calls that are not stored yet it goes back as far as it must."""
@@ -85,7 +88,7 @@ class CallTasks:
             story = self._live[call_id] = self._begin(call_id)
         if isinstance(event, CallEnded):
             del self._live[call_id]
-            self._unstored[call_id] = event.call.started_at.timestamp()
+            self._unstored[call_id] = event.call.started_at.timestamp() - _ROUNDED_SECONDS
             self._left.discard(call_id)
         try:
             story.events.put_nowait(event)
@@ -226,7 +229,11 @@ class Pipeline:
             self._gaps.away_since(self._pbx, moment(past.at))
 
     async def _restore(self, past: Past) -> None:
-        for events in (*past.ended.values(), *past.live.values()):
+        for told in past.ended.values():  # for the agents' wrap-up; the day's figures begin anew
+            for event in told[:-1]:
+                self._board.feed(CallChanged(call=event.call, at=event.at))
+            self._board.feed(told[-1])
+        for events in past.live.values():
             for event in events:
                 self._board.feed(event)
         try:
@@ -234,9 +241,9 @@ class Pipeline:
         except StorageError as error:
             log.warning("journal.store_away", pbx=self._pbx, error=str(error))
             stored = frozenset()
-        for call_id, events in past.ended.items():
+        for call_id, told in past.ended.items():
             if call_id not in stored:
-                self._calls.put(events[-1])
+                self._calls.put(told[-1])
         await self._calls.restore(tuple(past.live.values()), seconds=RESTORE_SECONDS)
 
     def needs(self) -> Needs:

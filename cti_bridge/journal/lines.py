@@ -41,6 +41,8 @@ class Line(NamedTuple):
     """The Uniqueids of the calls that a replay must bring: those that go on, and those that are not stored."""
     lost: float | None = None
     """When the PBX was last lost sight of."""
+    missed: int = 0
+    """Bytes that came before this note and could not be written."""
 
     def is_sound(self, data: bytes) -> bool:
         """Whether the line and the bytes it tells of are what was written."""
@@ -91,6 +93,7 @@ def _line(raw: bytes, at: int) -> Line | None:
             needs=fields.get("needs"),
             calls=frozenset(fields.get("calls", ())),
             lost=fields.get("lost"),
+            missed=fields.get("missed", 0),
         )
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         return None

@@ -143,6 +143,8 @@ class _Walk:
                     yield Received(at=self.at, conn=line.conn, data=data, news=())
                     continue
                 yield from self._items(line, data)
+                if line.missed:
+                    yield Torn(file=segment.ami, offset=line.off, length=line.missed)
                 if (index, line.at) == self.noted:
                     yield Noted(calls=line.calls)
         if size > end:

@@ -89,6 +89,7 @@ class Journal:
         self._lost: float | None = None
         self._conn = 0
         self._ids = ""
+        self._missed = 0
 
     def begin(self, needs: Callable[[], Needs], *, seen_until: float) -> None:
         """`needs` says what a replay would need now; `seen_until` is the last moment of the journal so far (0: none)."""
@@ -148,7 +149,7 @@ class Journal:
 
     def _put(self, at: At, conn: int, fields: Fields, data: bytes = b"") -> None:
         if self.trouble is not None:
-            self.counters["not_written"] += len(data)
+            self._miss(data)
             return
         try:
             segment = self._segment or self._open(at)
@@ -163,14 +164,20 @@ class Journal:
                     self._retired.append(segment)
                     self._segment = None
         except OSError as error:
-            self.counters["not_written"] += len(data)
+            self._miss(data)
             self._fail(error)
+
+    def _miss(self, data: bytes) -> None:
+        self._missed += len(data)
+        self.counters["not_written"] += len(data)
 
     def _open(self, at: At) -> OpenSegment:
         segment = self._segment = OpenSegment(self.folder, wall=max(self._wall, at.wall), mono=at.mono)
         self._folder_is_dirty = True
         self.counters["segments"] += 1
-        segment.line({"t": round(at.mono, 6), "conn": self._conn, "wall": self._wall, **self._note()})
+        missed: Fields = {"missed": self._missed} if self._missed else {}
+        segment.line({"t": round(at.mono, 6), "conn": self._conn, "wall": self._wall, **self._note(), **missed})
+        self._missed = 0
         return segment
 
     def _note(self) -> Fields:

@@ -244,7 +244,7 @@ async def test_a_full_disk_stops_nothing_is_said_once_and_mends_itself(tmp_path:
     assert (journal.counters["errors"], journal.counters["not_written"]) == (1, 36)
     items = read(tmp_path)
     assert chunks(items) == [b"Event: Z\r\n\r\n"]
-    assert [item.length for item in torn(items)] == [3]
+    assert [item.length for item in torn(items)] == [3, 36]
     assert [told(item)[0] for item in items].count("opened") == 1, "the connection never ended"
 
 
