@@ -85,6 +85,7 @@ class CelCalls:
             presented_number=_presented(story),
             customer_name=_name(story),
             rang_no_answer=_missed(story),
+            called=_once(Extension(leg.endpoint) for leg in story.offers),
         )
 
     def _customer_number(self, story: CallStory) -> str | None:

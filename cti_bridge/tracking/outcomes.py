@@ -67,7 +67,11 @@ def who_hung_up(call: CallDraft, at: float) -> Party:
         if call.starter.kind is Kind.TRUNK:  # called back: the customer's phone first
             return customer if call.starter.up_at is not None and call.starter.hangup_at is not None else Party.SYSTEM
         refused_unrung = call.click_to_call and call.starter.ringing_at is None and call.starter.up_at is None
-        return Party.AGENT if call.starter.hangup_at is not None and not refused_unrung else Party.SYSTEM
+        gave_up_ringing = (
+            call.dial_status == "CANCEL" and call.starter.up_at is not None
+        )  # what else ends a ring leaves another status
+        asked = call.starter.hangup_at is not None or gave_up_ringing
+        return Party.AGENT if asked and not refused_unrung else Party.SYSTEM
     last = [talk for talk in call.talks if not talk.let_go and _ended(talk, at) >= at - _SAME_END_SECONDS]
     agents = [talk.channel.hangup_at for talk in last if talk.channel.hangup_at is not None]
     gave_up = call.customer.hangup_at

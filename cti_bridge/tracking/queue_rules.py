@@ -25,6 +25,8 @@ def joined(switch: Switch, event: AmiEvent, at: float) -> None:
     if _for_advice(call, channel):
         channel.queue = call.consulted_queue = queue  # the customer joins it only by a transfer
         return
+    if channel.kind is Kind.AGENT and channel is not call.customer:
+        return  # an agent who was sent there, alone
     last = call.visits[-1] if call.visits else None
     if last is not None and last.assumed and last.queue == queue and call.queue_asked is None:
         last.assumed = False  # made up from a later event of the same visit

@@ -3,10 +3,11 @@
 Part of the resync: it says when and with which listings. What was not seen is dated to the moment the link was lost.
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
 from cti_bridge.ami.messages import AmiEvent
-from cti_bridge.domain.call import TransferType
+from cti_bridge.domain.call import OfferResult, TransferType
 from cti_bridge.tracking import bridge_rules, call_rules, queue_rules
 from cti_bridge.tracking.channels import RINGING, UP, Channel, Kind
 from cti_bridge.tracking.draft import CallDraft, OfferDraft, TalkDraft, TransferDraft
@@ -34,6 +35,8 @@ class Rebuild:
         for call in self._switch.calls.values():
             if talks := [talk for talk in call.open_talks() if talk.left_at is None and talk.channel.kind is Kind.AGENT]:
                 self._talked.append((call, talks))
+            elif _was_put_through(call, listed):
+                self._talked.append((call, [self._switch.talked_unseen(call, call.starter, lost_at)]))
         self.take(listed.values(), at, lost_at, not_before=lost_at)
         for call, before in self._talked:
             self._moved(call, before)
@@ -49,21 +52,24 @@ class Rebuild:
         """Channels that live: their states, who dials whom, who is bridged with whom. New ones began `not_before`."""
         known = set(self._switch.calls)
         shown = sorted(shown, key=_in_order_of_dialling)
+        linked: defaultdict[str, list[AmiEvent]] = defaultdict(list)
         for event in shown:
-            self._show(event, shown, at, lost_at, not_before)
+            linked[event.get("Linkedid")].append(event)
+        for event in shown:
+            self._show(event, linked[event.get("Linkedid")], at, lost_at, not_before)
         for event in shown:
             self._place(event, lost_at)
         for event in shown:
             self._reconnect(event, lost_at)
         for event in shown:  # a phone that dials while it has a customer asks for advice: first it must be known who talks
-            for leg in self._dialling(event, shown, at):
+            for leg in self._dialling(event, linked[event.get("Linkedid")], at):
                 self._reconnect(leg, lost_at)
         answered, self._answered = self._answered, []
         for call, offer in answered:
             self._switch.offered_unseen(call, offer, at)
         self.appeared += [call for call_id, call in self._switch.calls.items() if call_id not in known]
 
-    def _show(self, event: AmiEvent, shown: Iterable[AmiEvent], at: float, lost_at: float, not_before: float) -> None:
+    def _show(self, event: AmiEvent, linked: Iterable[AmiEvent], at: float, lost_at: float, not_before: float) -> None:
         """A channel that lives: new to us, or known and perhaps in another state by now."""
         switch = self._switch
         channel = switch.known(event)
@@ -86,7 +92,7 @@ class Rebuild:
         channel.call = channel.call or switch.linked(event.get("Linkedid"))
         channel.dialled = channel.call is not None
         if channel.kind is Kind.TRUNK:
-            channel.number = _number_dialled_for(channel, event, shown) or channel.number
+            channel.number = _number_dialled_for(channel, linked) or channel.number
         elif channel.kind is Kind.AGENT and channel.call is not None and called:
             # A phone that the queue or Dial() is calling, or called: its ring began with the channel.
             self._offered(channel.call, channel)
@@ -99,17 +105,18 @@ class Rebuild:
         elif phone.state == UP and phone.offer is None:
             phone.ringing_at = None  # nobody is to be shown a ring that is over
             offer = self._switch.offer(call, phone, rang_at)
-            self._switch.picked_up_unseen(offer, rang_at)
+            offer.rang_at = offer.answered_at = offer.ended_at = rang_at
+            offer.result = OfferResult.ANSWERED
             self._answered.append((call, offer))
 
-    def _dialling(self, event: AmiEvent, shown: Iterable[AmiEvent], at: float) -> list[AmiEvent]:
+    def _dialling(self, event: AmiEvent, linked: Iterable[AmiEvent], at: float) -> list[AmiEvent]:
         """A phone that dials somebody: an outbound or internal call, or a consultation, that began unseen. Gives its legs."""
         switch = self._switch
         caller = switch.known(event)
         if caller is None or caller.owner is not None or caller.kind is not Kind.AGENT or event.get("Application") != "Dial":
             return []
-        linked = [e for e in shown if e.get("Application") == "AppDial" and e.get("Linkedid") == caller.linkedid]
-        legs = [leg for leg in map(switch.known, linked) if leg is not None and leg.call is None]
+        dialled = [item for item in linked if item.get("Application") == "AppDial"]
+        legs = [leg for leg in map(switch.known, dialled) if leg is not None and leg.call is None]
         call = switch.begin_from(caller, legs[0], caller.created_at) if legs else None
         if call is None:
             return []
@@ -121,7 +128,7 @@ class Rebuild:
                 call_rules.dialled_trunk(switch, call, caller, leg, call_rules.number_dialled(dial_string), at)
             elif leg.kind is Kind.AGENT:
                 self._offered(call, leg)
-        return [event, *linked]
+        return [event, *dialled]
 
     # --- bridges
 
@@ -210,6 +217,17 @@ class Rebuild:
         call.estimated = True
 
 
+def _was_put_through(call: CallDraft, listed: Mapping[str, AmiEvent]) -> bool:
+    """The agent who began this outbound call is gone or going, and its customer is not: they talked, then the agent let go."""
+    if call.starter is call.customer or call.starter.kind is not Kind.AGENT or call.answered:
+        return False
+    starter, customer = listed.get(call.starter.uid), listed.get(call.customer.uid)
+    if customer is None or customer.get("ChannelState") != UP:
+        return False
+    bridge = starter.get("BridgeId") if starter is not None else ""
+    return starter is None or (starter.get("ChannelState") == UP and (not bridge or bridge != customer.get("BridgeId")))
+
+
 def _in_order_of_dialling(item: AmiEvent) -> tuple[bool, int, int]:
     """Whoever began a call before those that were dialled for it; the listing itself has no order. Uniqueid: seconds.number."""
     began, _, number = item.get("Uniqueid").rpartition(".")
@@ -220,10 +238,10 @@ def _in_order_of_dialling(item: AmiEvent) -> tuple[bool, int, int]:
     )
 
 
-def _number_dialled_for(leg: Channel, event: AmiEvent, shown: Iterable[AmiEvent]) -> str | None:
+def _number_dialled_for(leg: Channel, linked: Iterable[AmiEvent]) -> str | None:
     """What was dialled on this trunk, as `Dial(PJSIP/0698765432@trunk)` of whoever dialled it says."""
-    for caller in shown:
-        if caller.get("Application") != "Dial" or caller.get("Linkedid") != event.get("Linkedid"):
+    for caller in linked:
+        if caller.get("Application") != "Dial":
             continue
         for dialled in caller.get("ApplicationData").split(",", 1)[0].split("&"):
             number, at_sign, endpoint = dialled.partition("/")[2].partition("@")

@@ -154,6 +154,8 @@ class Switch:
             if other is not caller and call is not None and call.ended_at is None:
                 if call.talk_of(other) is not None or (call.customer is other and call.answered):
                     return call
+                if call.starter is other and call.customer is not other and other.state == call.customer.state == UP:
+                    return call  # both are up, though they were not seen to enter the bridge
                 if other.bridge is not None and other.offer is not None and other.offer.answered_at is not None:
                     return call  # answered, though the customer was not seen to enter the bridge
         return None
@@ -226,13 +228,16 @@ class Switch:
         offer.answered_at = offer.ended_at = at
         offer.result = OfferResult.ANSWERED
 
-    def picked_up_unseen(self, offer: OfferDraft, at: float) -> None:
-        """The phone rang and was answered while nobody looked: `offered_unseen` says it when the call is whole."""
-        offer.rang_at = offer.answered_at = offer.ended_at = at
-        offer.result = OfferResult.ANSWERED
+    def talked_unseen(self, call: CallDraft, phone: Channel, at: float) -> TalkDraft:
+        """This phone had the customer while nobody looked, and is gone by now."""
+        talk = TalkDraft(party=phone.endpoint, channel=phone, started_at=max(call.started_at, at), left_at=at)
+        call.talks.append(talk)
+        call.estimated = True
+        self.out.append(CallAnswered(call=call.picture(at), at=moment(at), agent=Extension(phone.endpoint)))
+        return talk
 
     def offered_unseen(self, call: CallDraft, offer: OfferDraft, at: float) -> None:
-        """Brings the agent's card: the call was offered, but rings no more."""
+        """Brings the agent's card of a ring that was answered while nobody looked: it rings no more."""
         if call.ended_at is None:
             offer.nth = sum(1 for other in call.offers if other.agent == offer.agent and other.rang_at is not None)
             self.out.append(CallOffered(call=call.picture(at), at=moment(at), agent=offer.agent, nth=offer.nth))

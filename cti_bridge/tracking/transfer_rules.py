@@ -1,7 +1,7 @@
 """Rules for transfers, pick-up and parking: when an agent lets go of the customer, and towards what."""
 
 from cti_bridge.ami.messages import AmiEvent
-from cti_bridge.domain.call import OfferResult, TransferType
+from cti_bridge.domain.call import Direction, OfferResult, TransferType
 from cti_bridge.tracking.bridge_rules import came_unseen
 from cti_bridge.tracking.channels import Channel, Kind
 from cti_bridge.tracking.draft import CallDraft, TransferDraft
@@ -17,6 +17,9 @@ def blind_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
         return
     call = (customer.call if customer is not None else None) or agent.owner
     if call is None or call.ended_at is not None or _repeated(call, agent, at):
+        return
+    if _by_customer(call, agent):
+        agent.hangup_at = agent.hangup_at or at
         return
     _together(switch, event.get("BridgeUniqueid"), agent, customer)
     let_go(switch, call, agent, customer, at)
@@ -35,7 +38,13 @@ def attended_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
     _together(switch, event.get("OrigBridgeUniqueid"), first, customer)
     _together(switch, event.get("DestBridgeUniqueid"), customer, None)
     call, agent, consulting = _sides(first, second)
-    if call is None or agent is None or event.get("Result") != "Success" or call.ended_at is not None:
+    if (
+        call is None
+        or agent is None
+        or event.get("Result") != "Success"
+        or call.ended_at is not None
+        or _by_customer(call, agent)
+    ):
         return
     if event.get("DestType") == "Threeway":
         call.conference = True
@@ -104,6 +113,11 @@ def _other_party(switch: Switch, call: CallDraft, agent: Channel, event: AmiEven
     dialled = [c for c in switch.channels if c.owner is call and c.dialled and c.kind in {Kind.AGENT, Kind.TRUNK}]
     asked = [c for c in dialled if c is not agent and c is not call.customer and call.talk_of(c) is None]
     return asked[-1] if asked else None
+
+
+def _by_customer(call: CallDraft, transferer: Channel) -> bool:
+    """A caller may press the transfer code too (Dial and Queue option T): they send our agent away, and leave."""
+    return transferer is call.customer and call.direction is not Direction.INTERNAL
 
 
 def _repeated(call: CallDraft, agent: Channel, at: float) -> bool:

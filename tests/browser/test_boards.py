@@ -130,7 +130,7 @@ async def test_a_gap_is_named_while_it_lasts_and_told_afterwards(board: Page, bo
     await board_server.send({"type": "gap.state", "at": now(), "gaps": [settled]})
     await board_server.send({"type": "queue.figures", "at": now(), "queues": [page_data.figures("support")]})
 
-    await expect(status).to_contain_text("2 added from the PBX's record, 1 corrected by it. Settled")
+    await expect(status).to_contain_text("2 added from the PBX's record, 1 corrected by it. Settled: they are in the store")
     await expect(board.locator("main .tag")).to_have_count(0)
 
 

@@ -46,12 +46,18 @@ def unix(text: str) -> float:
 
 LINGERS = frozenset({"q_agent_announcement_abandon", "park_giveup"})
 """The customer hung up, and the PBX keeps the channel for a while: not over for a listing."""
-UNTOLD = frozenset({"c2c_blind_transfer", "out_blind_transfer", "c2c_local_optimised"})
+UNTOLD = frozenset(
+    {
+        "c2c_blind_transfer", "c2c_redirect_to_agent", "c2c_transfer_to_queue", "out_blind_transfer", "c2c_local_optimised",
+        "internal_attended_by_caller", "internal_blind_by_caller",
+    }
+)  # fmt: skip
 """The call's beginning and its transfer may both be lost: nothing says that the legs that are left belong to it."""
 TORN = frozenset(
     {
         "xfer_blonde_dtmf_recall", "xfer_blonde_refer", "xfer_blonde_refer_no_answer", "out_attended_transfer",
-        "consult_customer_gives_up",
+        "out_attended_ami", "out_threeway", "consult_customer_gives_up", "recall_declined", "local_n_blonde_refer",
+        "optimised_blonde", "internal_attended_by_caller", "internal_blind_by_caller",
     }
 )  # fmt: skip
 """Two legs of one agent, and what joined them may be lost or not have come yet: they then look like two calls."""

@@ -34,7 +34,7 @@ function GapLine({ gap }) {
   return html`<li class=${settled ? 'settled' : 'provisional'}>
     <${Icon} name=${settled ? 'check' : 'warning'} size=${16} />
     <p><strong>${t(`gap.${gap.cause}`, { pbx: shown(gap.pbx, 40), since: clock(gap.since), until: clock(gap.until) })}</strong>
-      ${` ${whatBecame(gap)} `}${settled ? t('gap.settled') : concerned(gap)}</p>
+      ${` ${whatBecame(gap)} `}${settled ? t(gap.added ? 'gap.settled_added' : 'gap.settled') : concerned(gap)}</p>
   </li>`;
 }
 
