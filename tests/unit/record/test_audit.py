@@ -28,6 +28,7 @@ TELLS_NOTHING = tuple(
         "answered_at",
         "presented_number",
         "customer_name",
+        "called",
     }
 )
 
