@@ -33,7 +33,6 @@ from cti_bridge.commands import Commands, Pbx, WrapUpDesk
 from cti_bridge.domain.account import Found, LookupResult, NotFound
 from cti_bridge.gaps import GapBook
 from cti_bridge.journal.writer import Journal, limits_of
-from cti_bridge.kill_points import kill_points
 from cti_bridge.live.board import Board
 from cti_bridge.lookup import Lookup
 from cti_bridge.pipeline import CallTasks, Pipeline
@@ -165,8 +164,6 @@ class Application:
 
     async def run(self) -> None:
         """Serves until stopped. Raises StorageError, OSError (an address is taken), ExceptionGroup (a component failed)."""
-        if kill_points.armed is not None:
-            log.warning("service.kill_point", at=kill_points.armed)
         try:
             await self.prepare_store()
             await self._gaps.load()

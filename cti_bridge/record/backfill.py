@@ -36,6 +36,10 @@ def added_call(recorded: RecordedCall) -> Call:
     answered_by = recorded.answered_by or ()
     ended_at = recorded.ended_at or recorded.answered_at or recorded.started_at
     outcome = recorded.outcome or (Outcome.ANSWERED if answered_by else Outcome.LOST)
+    offered = recorded.called or answered_by if recorded.offered_to is None else recorded.offered_to
+    missed = recorded.rang_no_answer
+    if missed is None:
+        missed = tuple(agent for agent in offered if agent not in answered_by)
     talked = (ended_at - recorded.answered_at).total_seconds() if recorded.answered_at else 0.0
     call = Call(
         call_id=recorded.call_id,
@@ -43,12 +47,12 @@ def added_call(recorded: RecordedCall) -> Call:
         state=CallState.ENDED,
         direction=recorded.direction or Direction.INBOUND,
         customer_number=recorded.customer_number,
-        presented_number=recorded.customer_number,
-        customer_name=None,
+        presented_number=recorded.presented_number or recorded.customer_number,
+        customer_name=recorded.customer_name,
         did=recorded.did,
         queues=recorded.queues or (),
-        offered_to=answered_by if recorded.offered_to is None else recorded.offered_to,
-        rang_no_answer=(),
+        offered_to=offered,
+        rang_no_answer=missed,
         answered_by=answered_by,
         outcome=outcome,
         started_at=recorded.started_at,
@@ -90,7 +94,7 @@ def corrected_call(stored: StoredCall, recorded: RecordedCall, fields: frozenset
 
 
 _PLAIN = (
-    "direction", "customer_number", "did", "queues", "offered_to", "answered_by", "outcome", "hung_up_by",
+    "direction", "customer_number", "did", "queues", "offered_to", "rang_no_answer", "answered_by", "outcome", "hung_up_by",
     "started_at", "answered_at", "ended_at", "wait_s", "talk_s",
 )  # fmt: skip
 _TIMES = frozenset({"started_at", "answered_at", "ended_at", "wait_s", "talk_s"})

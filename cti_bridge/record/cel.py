@@ -66,6 +66,7 @@ def cel_row(fields: Sequence[Any], columns: Mapping[str, int], zone: tzinfo | No
         text("appname"),
         text("appdata"),
         _extra(extra) if extra else _NOTHING,
+        text("cid_name"),
     )
 
 

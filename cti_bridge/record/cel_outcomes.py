@@ -16,8 +16,13 @@ _UNHEARD = frozenset({18, 20, 127, None})
 _CALLER_GAVE_UP = frozenset({0, 16, 127, None})
 """Causes of a caller who hangs up before the answer; 17, 34 and the like are the PBX's refusal, which the device only obeys."""
 _BUSY = 17
+_FORWARDED = 23
 _PEOPLE = frozenset({0, 16, 17, 18, 19, 20, 21, 26, 127})
 """Causes that say what a person did or did not do; others (no such number, congestion) are the network's failure."""
+_CANCELLED_SECONDS = 1.0
+"""When one phone answers, the others that ring are cancelled within milliseconds."""
+_SAME_MOMENT_SECONDS = 0.05
+"""CEL keeps the order of one channel's events, not that of several."""
 _AT_ONCE_SECONDS = 0.5
 """A phone that refuses sooner did so by itself."""
 _DIAL_STATUSES = {
@@ -77,6 +82,10 @@ class CelCalls:
             outcome=Outcome.LOST if lost and answered is None else _outcome(story, ended),
             hung_up_by=Party.SYSTEM if lost else _hung_up_by(story) if ended is not None else None,
             talk_s=None if ended is None else sum(end - begin for begin, end in talked_seconds(story)),
+            presented_number=_presented(story),
+            customer_name=_name(story),
+            rang_no_answer=_missed(story),
+            called=_once(Extension(leg.endpoint) for leg in story.offers),
         )
 
     def _customer_number(self, story: CallStory) -> str | None:
@@ -113,6 +122,37 @@ def _offered(story: CallStory) -> tuple[Extension, ...] | None:
     if any(leg.answered is None and leg.ended is not None and leg.cause in _UNHEARD for leg in story.offers):
         return None
     return _once(Extension(leg.endpoint) for leg in story.offers)
+
+
+def _missed(story: CallStory) -> tuple[Extension, ...] | None:
+    """Those whose ring ended without an answer; not a ring that was forwarded, nor one that another's answer (or its being picked
+    up there) ended. None as in `_offered`.
+    """
+    if _offered(story) is None:
+        return None
+    answers = [leg.answered for leg in story.offers if leg.answered is not None] + [talk.began for talk in story.talks]
+    return _once(
+        Extension(leg.endpoint)
+        for leg in story.offers
+        if leg.answered is None
+        and leg.ended is not None
+        and leg.cause != _FORWARDED
+        and not any(leg.began <= at and -_SAME_MOMENT_SECONDS <= leg.ended - at <= _CANCELLED_SECONDS for at in answers)
+    )
+
+
+def _name(story: CallStory) -> str | None:
+    r"""Without the quoted pairs of a SIP display name (RFC 3261 section 25.1), which chan_pjsip passes on as they came."""
+    if _presented(story) is None:
+        return None
+    return re.sub(r"\\(.)", r"\1", story.starter.caller_name) or None
+
+
+def _presented(story: CallStory) -> str | None:
+    """As the trunk told it; of other calls nobody presents a number that matters."""
+    if story.direction is not Direction.INBOUND or is_withheld(story.starter.number):
+        return None
+    return story.starter.number
 
 
 def _outcome(story: CallStory, ended: float | None) -> Outcome | None:

@@ -120,6 +120,14 @@ def _rang_in_another_order(offered: Sequence[str], stored: StoredCall, recorded:
     )
 
 
+def _rang_no_answer(stored: StoredCall, document: Mapping[str, Any], recorded: RecordedCall) -> _Differs | None:
+    """As a set: the order is that in which the rings ended, which for phones that rang at once is any."""
+    missed = sorted(document.get("rang_no_answer") or ())
+    if recorded.rang_no_answer is None or missed == sorted(recorded.rang_no_answer):
+        return None
+    return _Differs(missed, list(recorded.rang_no_answer))
+
+
 def _answered_by(stored: StoredCall, document: Mapping[str, Any], recorded: RecordedCall) -> _Differs | None:
     if recorded.answered_by is None:
         return None
@@ -209,6 +217,7 @@ FIELDS: Final[Mapping[str, _Field]] = {
     "did": _did,
     "queues": _queues,
     "offered_to": _offered_to,
+    "rang_no_answer": _rang_no_answer,
     "answered_by": _answered_by,
     "transfers": _transfers,
     "outcome": _outcome,

@@ -19,6 +19,8 @@ _TIES = ("channel2_uniqueid", "transferee_channel_uniqueid", "transfer_target_ch
 _NUMBERED = re.compile(r"(?:PJSIP|SIP)/.+-([0-9a-f]{8})", re.DOTALL)
 """Channels whose names are counted through the process (Asterisk 22)."""
 _NOBODY = "N/A"
+_OUT_OF_ORDER = 100
+"""Channels that begin at once may be numbered in any order, and then the younger may carry the older second."""
 _GLUE = "holding_bridge"
 """Technology of parking lots and waiting rooms: whoever is in one at the same time does not hear the others."""
 
@@ -136,7 +138,9 @@ class Groups:
             return False
         now = (*birth, int(name[1], 16))
         last, self._last_start = self._last_start, now
-        return last is not None and now[0] > last[0] + 1 and now[1] < last[1] and now[2] < last[2]
+        if last is None or not (now[1] < last[1] and now[2] < last[2]):
+            return False
+        return now[0] > last[0] + 1 or (now[0] > last[0] and now[1] < last[1] - _OUT_OF_ORDER)
 
     def _broken_off(self) -> Iterator[Group]:
         for group in list(self.rest()):

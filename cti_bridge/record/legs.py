@@ -43,6 +43,7 @@ class Leg:
     began: float
     exten: str
     number: str
+    caller_name: str
     root: str
     linkedid: str
     dialled: bool
@@ -154,6 +155,7 @@ class Legs:
             began=row.at,
             exten=row.exten,
             number=row.number,
+            caller_name=row.name,
             root=row.linkedid or row.uniqueid,
             linkedid=row.linkedid or row.uniqueid,
             dialled=row.uniqueid != row.linkedid or called_by_pbx or kind is Kind.LOCAL,

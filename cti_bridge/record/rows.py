@@ -23,6 +23,8 @@ class CelRow(NamedTuple):
     application: str
     data: str
     extra: Mapping[str, Any]
+    name: str = ""
+    """The caller's."""
 
 
 class CdrRow(NamedTuple):

@@ -110,6 +110,9 @@ def an_answered_call(number: int, *, pbx: str = "main") -> Told:
         outcome=Outcome.ANSWERED,
         hung_up_by=Party.AGENT,
         talk_s=29.02,
+        presented_number="02079460018",
+        customer_name="Zoë",
+        rang_no_answer=(Extension("1001"),),
     )
     return Told(stored=stored, recorded=recorded)
 

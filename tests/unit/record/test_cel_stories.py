@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import pytest
+
 from cti_bridge.domain.call import Direction, Outcome, Party
 from cti_bridge.domain.recorded_call import RecordedCall
+from cti_bridge.record.backfill import added_call
 from cti_bridge.record.cel_outcomes import CelCalls
 from cti_bridge.record.rows import CelRow
 from tests.support.record_samples import INTERNAL
@@ -128,9 +131,11 @@ def test_an_assigned_uniqueid_is_no_restart_of_the_pbx() -> None:
     assert [(call.outcome, call.ended_at is None) for call in calls] == [(Outcome.ABANDONED, False), (None, True)]
 
 
-def test_a_restart_leaves_the_calls_before_it_without_an_end() -> None:
+@pytest.mark.parametrize("seconds", [1, 60], ids=["killed and up again within a second", "a minute later"])
+def test_a_restart_leaves_the_calls_before_it_without_an_end(seconds: int) -> None:
     before, after = "PJSIP/trunk-000000a0", "PJSIP/trunk-00000000"
-    late = CelRow("CHAN_START", START + 60, after, "1795314727.0", "1795314727.0", "0613", "8001", "", "", "", {})
+    uid = f"{START + seconds:.0f}.0"
+    late = CelRow("CHAN_START", START + seconds, after, uid, uid, "0613", "8001", "", "", "", {})
 
     calls = calls_of(row("CHAN_START", 0, before, 500, caller="0612", exten="8001"), late)
 
@@ -138,6 +143,32 @@ def test_a_restart_leaves_the_calls_before_it_without_an_end() -> None:
         (Outcome.LOST, Party.SYSTEM, None),
         (None, None, None),
     ]
+
+
+def test_channels_that_begin_at_once_may_be_numbered_in_any_order() -> None:
+    one, other = "PJSIP/trunk-000000a1", "PJSIP/trunk-000000a0"
+    younger = CelRow("CHAN_START", START + 1, other, "1795314668.499", "1795314668.499", "0613", "8001", "", "", "", {})
+
+    calls = calls_of(row("CHAN_START", 0.999, one, 500, caller="0612", exten="8001"), younger)
+
+    assert [(call.outcome, call.hung_up_by) for call in calls] == [(None, None), (None, None)]
+
+
+def test_a_call_that_was_given_up_names_the_phones_that_were_called() -> None:
+    """CEL has no event for a ring: that 1001 was called is known, that it rang is not."""
+    customer, agent = "PJSIP/trunk-00000000", "PJSIP/1001-00000001"
+
+    (call,) = calls_of(
+        row("CHAN_START", 0, customer, 0, caller="0612", exten="8100"),
+        row("APP_START", 0, customer, 0, app="Dial", data="PJSIP/1001,20"),
+        row("CHAN_START", 0.1, agent, 1, linked=0, exten="s"),
+        end(2, agent, 1, linked=0, cause=127),
+        end(2, customer, 0, linked=0, by=customer, cause=127, status="CANCEL"),
+    )
+    added = added_call(call)
+
+    assert (call.offered_to, call.rang_no_answer, call.called) == (None, None, ("1001",))
+    assert (added.offered_to, added.rang_no_answer, added.presented_number) == (("1001",), ("1001",), "0612")
 
 
 def test_an_agent_who_calls_a_colleague_between_two_customers_makes_a_call() -> None:
