@@ -12,9 +12,9 @@ from cti_bridge.domain.call_events import CallEnded
 from cti_bridge.record.audit import Comparison, Difference, Window
 from cti_bridge.record.backfill import added_call, corrected_call
 from cti_bridge.record.reader import RecordRead
-from tests.support.record_samples import RECORDED_ON, a_record, cel_of, queue_log_of, read_day
+from tests.support.record_samples import RECORDED_ON, a_record, cel_of, queue_log_of, read_day, recorded_names
 from tests.support.records import stored_of
-from tests.support.replayed import Step, events_of, names, steps_of
+from tests.support.replayed import Step, events_of, steps_of
 
 TRIES = 4
 
@@ -51,7 +51,7 @@ async def record_of(name: str) -> RecordRead:
     return await read_day(a_record(cel=cel_of(name), queue_log=queue_log_of(name)))
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", recorded_names())
 async def test_one_lost_event_is_made_good(name: str) -> None:
     read, steps, chance = await record_of(name), steps_of(name), random.Random(name)
     places = [place for place, (_, what) in enumerate(steps) if isinstance(what, AmiEvent)]
@@ -63,7 +63,7 @@ async def test_one_lost_event_is_made_good(name: str) -> None:
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", recorded_names())
 async def test_many_lost_events_are_made_good(name: str, share: float) -> None:
     read, steps, chance = await record_of(name), steps_of(name), random.Random(name)
 

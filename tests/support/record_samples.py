@@ -24,6 +24,11 @@ def queue_log_of(name: str) -> Path:
     return SAMPLES / f"{name}.queue_log"
 
 
+def recorded_names() -> list[str]:
+    """The scenarios of which the PBX's own record was kept."""
+    return sorted(path.name.removesuffix(".cel.csv") for path in SAMPLES.glob("*.cel.csv"))
+
+
 def a_record(*, cel: Path | None = None, cdr: Path | None = None, queue_log: Path | None = None, **settings: object) -> PbxRecord:
     """The record of PBX `main` in these files."""
     files = RecordSettings.model_validate({"cel_csv": cel, "cdr_csv": cdr, "queue_log": queue_log, **settings})

@@ -10,10 +10,10 @@ import pytest
 from cti_bridge.domain.call import Call
 from cti_bridge.domain.call_events import CallEnded
 from cti_bridge.domain.recorded_call import RecordedCall
-from tests.support.record_samples import a_record, cdr_of, cel_of, queue_log_of, read_day
-from tests.support.replayed import events_of, names, steps_of
+from tests.support.record_samples import a_record, cdr_of, cel_of, queue_log_of, read_day, recorded_names
+from tests.support.replayed import events_of, steps_of
 
-WHOLE = [name for name in names() if not name.startswith("ami_gap")]
+WHOLE = [name for name in recorded_names() if not name.startswith("ami_gap")]
 """In the others the AMI link was down for a while: there the record knows more."""
 ORDER_OF_RINGS = {"q_mixq_local_optimised_agent_hangs_up"}
 HEARD_LATE = {"q_agent_announcement_abandon"}

@@ -8,9 +8,9 @@ from cti_bridge.domain.call import Call
 from cti_bridge.domain.call_events import CallEnded
 from cti_bridge.record.audit import Comparison, Difference, Window
 from cti_bridge.record.backfill import added_call, corrected_call
-from tests.support.record_samples import RECORDED_ON, a_record, cdr_of, cel_of, queue_log_of, read_day
+from tests.support.record_samples import RECORDED_ON, a_record, cdr_of, cel_of, queue_log_of, read_day, recorded_names
 from tests.support.records import stored_of
-from tests.support.replayed import events_of, names, steps_of
+from tests.support.replayed import events_of, steps_of
 
 UNSEEN = {
     "ami_gap_abandon_in_gap": {("wrong", "hung_up_by"), ("wrong", "outcome")},
@@ -35,14 +35,14 @@ def told_by_the_tracker(name: str) -> list[Call]:
     return [event.call for event in events_of(steps_of(name)) if isinstance(event, CallEnded)]
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", recorded_names())
 async def test_store_and_record_agree_on_every_scenario(name: str):
     found = await differences(name, told_by_the_tracker(name))
 
     assert {(one.kind.value, one.field) for difference in found for one in difference.findings} == UNSEEN.get(name, set())
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", recorded_names())
 async def test_a_store_filled_from_the_record_alone_agrees_with_it(name: str):
     """Every call lost, every call added: then nothing is left to find."""
     lost = await differences(name, [])
@@ -68,7 +68,7 @@ async def test_a_call_that_ended_unseen_is_corrected_from_the_record(name: str):
 
 
 @pytest.mark.parametrize("sources", ["queue_log", "cdr", "queue_log cdr"])
-@pytest.mark.parametrize("name", sorted(set(names()) - UNSEEN.keys()))
+@pytest.mark.parametrize("name", sorted(set(recorded_names()) - UNSEEN.keys()))
 async def test_a_poorer_record_finds_nothing_false(name: str, sources: str):
     if not any(path.exists() for path in (cdr_of(name), queue_log_of(name))):
         pytest.skip("this scenario left neither")

@@ -10,11 +10,11 @@ import pytest
 
 from cti_bridge.domain.errors import RecordUnreadable
 from cti_bridge.domain.recorded_call import RecordedCall, RecordSource
-from tests.support.record_samples import a_record, cdr_of, cel_of, queue_log_of, read_day
-from tests.support.replayed import names, truth_of
+from tests.support.record_samples import a_record, cdr_of, cel_of, queue_log_of, read_day, recorded_names
+from tests.support.replayed import truth_of
 
 NOBODY = Path("/nonexistent/Master.csv")
-MIXED = [name for name in names() if not name.startswith(("pbx_", "ami_gap", "burst"))]
+MIXED = [name for name in recorded_names() if not name.startswith(("pbx_", "ami_gap", "burst"))]
 """Scenarios without a restart of the PBX, whose files can be joined as those of one."""
 
 

@@ -7,8 +7,8 @@ import pytest
 from cti_bridge.domain.call import Direction
 from cti_bridge.domain.recorded_call import RecordedCall
 from tests.integration.record.test_truth import told
-from tests.support.record_samples import a_record, cdr_of, queue_log_of, read_day
-from tests.support.replayed import names, truth_of
+from tests.support.record_samples import a_record, cdr_of, queue_log_of, read_day, recorded_names
+from tests.support.replayed import truth_of
 
 BEYOND_CDR = {"c2c_local_no_answer", "pbx_kill9_talking", "ami_gap_whole_call"}
 """The number to call shows in CEL only; a killed PBX writes no CDR; a call that AMI never told of."""
@@ -32,7 +32,7 @@ def of_truth(truth: dict[str, Any], calls: tuple[RecordedCall, ...]) -> Recorded
     )
 
 
-@pytest.mark.parametrize("name", [name for name in names() if name not in BEYOND_CDR])
+@pytest.mark.parametrize("name", [name for name in recorded_names() if name not in BEYOND_CDR])
 async def test_cdr_alone_tells_every_call_once(name: str) -> None:
     read = await read_day(a_record(cdr=cdr_of(name)))
 
@@ -45,7 +45,7 @@ async def test_cdr_alone_tells_every_call_once(name: str) -> None:
         right(told(call), truth, but=set())
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", recorded_names())
 async def test_queue_log_alone_tells_the_customers_who_waited(name: str) -> None:
     read = await read_day(a_record(queue_log=queue_log_of(name)))
 
@@ -57,7 +57,7 @@ async def test_queue_log_alone_tells_the_customers_who_waited(name: str) -> None
         right(told(call), truth, but={"outcome"} if name in ABANDON_IS_MORE else set())
 
 
-@pytest.mark.parametrize("name", [name for name in names() if name not in BEYOND_CDR])
+@pytest.mark.parametrize("name", [name for name in recorded_names() if name not in BEYOND_CDR])
 async def test_together_they_tell_each_call_once(name: str) -> None:
     read = await read_day(a_record(queue_log=queue_log_of(name), cdr=cdr_of(name)))
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from cti_bridge.domain.recorded_call import RecordedCall
-from tests.support.record_samples import a_record, cdr_of, cel_of, queue_log_of, read_day
-from tests.support.replayed import names, truth_of
+from tests.support.record_samples import a_record, cdr_of, cel_of, queue_log_of, read_day, recorded_names
+from tests.support.replayed import truth_of
 
 SECONDS = 1.1
 UNSEEN_BY_AMI = {"ami_gap_abandon_in_gap": {"outcome", "hung_up_by"}, "ami_gap_end_in_gap": {"hung_up_by"}}
@@ -62,7 +62,7 @@ def paired(name: str, calls: tuple[RecordedCall, ...]) -> list[tuple[dict[str, A
     return pairs
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", recorded_names())
 async def test_the_record_tells_each_call_as_it_happened(name: str) -> None:
     read = await read_day(a_record(cel=cel_of(name), cdr=cdr_of(name), queue_log=queue_log_of(name)))
 

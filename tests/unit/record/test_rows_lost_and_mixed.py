@@ -13,10 +13,9 @@ from cti_bridge.record.cel import NAMES, SAMPLE_COLUMNS, cel_row
 from cti_bridge.record.cel_outcomes import CelCalls
 from cti_bridge.record.columns import columns_of
 from cti_bridge.record.rows import CelRow
-from tests.support.record_samples import INTERNAL, cel_of
-from tests.support.replayed import names
+from tests.support.record_samples import INTERNAL, cel_of, recorded_names
 
-SCENARIOS = [name for name in names() if name != "burst_40"]
+SCENARIOS = [name for name in recorded_names() if name != "burst_40"]
 
 
 @cache
