@@ -16,7 +16,7 @@ test: $(STAMP) machine
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
-# Bad days in twenty minutes: calls by the thousand on a real Asterisk while everything breaks. See docs/operations.md.
+# Bad days in twenty minutes: calls by the thousand on a real Asterisk while everything breaks. See docs/performance.md.
 soak: $(STAMP) machine
 	$(BIN)/python -m tests.soak
 

@@ -28,7 +28,7 @@ REMEMBERED: Final = 200
 """Gaps in memory, for the boards; the store has them all. A link that flaps every second fills it in three minutes."""
 SHOWN: Final = 20
 """Gaps on a board at most."""
-AUDIT_AGAIN_SECONDS: Final = (15.0, 60.0, 300.0, 900.0, 3600.0)
+AUDIT_AGAIN_SECONDS: Final = (11.0, 10.0, 20.0, 60.0, 300.0, 900.0, 3600.0)
 """A record may be written late (in batches, or when a call ends): what was not settled is audited again after so long,
 and then left to the nightly audit."""
 

@@ -11,6 +11,8 @@ from tests.soak.site import open_site
 from tests.support import crowd
 from tests.support.pbx import Pbx, PbxUnavailable, running_pbx
 
+SHORT_CALLS = tuple(kind for kind in crowd.KINDS if kind.stay is not None and kind.stay[1] < 7)
+
 pytestmark = [pytest.mark.pbx, pytest.mark.usefixtures("sipp")]
 
 
@@ -54,7 +56,7 @@ async def test_state_is_right_soon_after_a_restart_amid_calls(crowded: Pbx, tmp_
 
 async def test_calls_and_pops_go_on_while_the_store_is_locked(crowded: Pbx, tmp_path: Path) -> None:
     async with open_site(crowded, tmp_path) as site:
-        plan = store_away.Plan(seconds=10, around_seconds=2)
+        plan = store_away.Plan(seconds=10, around_seconds=1, kinds=SHORT_CALLS)
         figures = await store_away.run(site, plan, lambda: store_away.sqlite_locked(tmp_path / "cti.db"))
 
     check("store locked", figures)

@@ -30,13 +30,14 @@ STILL_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How much of what. `seed` fixes the moments of the mishaps."""
+    """How much of what. `kinds` of customers share the calls, `seed` fixes the moments of the mishaps."""
 
     calls: int
     rate: float
     kills: int
     cuts: int
     pbx_kills: int = 0
+    kinds: tuple[crowd.Kind, ...] = crowd.KINDS
     seed: int = 1
 
     @property
@@ -57,10 +58,11 @@ async def run(site: Site, plan: Plan) -> Verdict:
 
 async def everybody_calls(site: Site, plan: Plan) -> None:
     """All customers, each kind at its share of the rate."""
+    whole = sum(kind.share for kind in plan.kinds)
+    folder = site.folder
     async with asyncio.TaskGroup() as calls:
-        for kind in crowd.KINDS:
-            number = max(1, round(plan.calls * kind.share))
-            folder = site.folder
+        for kind in plan.kinds:
+            number = max(1, round(plan.calls * kind.share / whole))
             calls.create_task(
                 crowd.call_in(site.pbx.network, folder, kind, calls=number, rate=number / plan.seconds), name=kind.name
             )

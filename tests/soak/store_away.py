@@ -40,11 +40,13 @@ class Plan:
     rate: float = 5.0
     seconds: float = 60.0
     around_seconds: float = 5.0
+    kinds: tuple[crowd.Kind, ...] = crowd.KINDS
 
 
 async def run(site: Site, plan: Plan, away: Away) -> list[Figure]:
     """`away` is a context in which the database cannot be written."""
-    calls = loss.Plan(calls=round(plan.rate * (plan.seconds + 2 * plan.around_seconds)), rate=plan.rate, kills=0, cuts=0)
+    number = round(plan.rate * (plan.seconds + 2 * plan.around_seconds))
+    calls = loss.Plan(calls=number, rate=plan.rate, kills=0, cuts=0, kinds=plan.kinds)
     async with crowd.phones_on(site.pbx.network, site.folder), asyncio.TaskGroup() as story:
         story.create_task(loss.everybody_calls(site, calls), name="calls")
         await asyncio.sleep(plan.around_seconds)
