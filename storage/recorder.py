@@ -169,7 +169,7 @@ def _upsert(database: Database) -> sqlite.Insert | postgresql.Insert:
     given = accounts.c.account_id == bindparam("given_account_id")
     statement = database.insert(interactions).values(
         {name: bindparam(name) for name in ("interaction_id", "call_id", "account_set_by_agent", *_SEEN)}
-        | {"account_id": select(accounts.c.account_id).where(given).scalar_subquery()}
+        | {"account_id": select(func.coalesce(accounts.c.merged_into, accounts.c.account_id)).where(given).scalar_subquery()}
     )
     new, old = statement.excluded, interactions.c
     first_known = func.coalesce(old.account_id, new.account_id)

@@ -110,9 +110,34 @@ accounts = Table(
     Column("language", Text),
     Column("note", Text),
     Column("search_name", Text, nullable=False, comment="name and company folded: what a search for part of a name reads"),
+    Column("sound", Text, nullable=False, server_default="", comment="how the name sounds: storage.names"),
+    Column("sound_block", Text, nullable=False, server_default="", comment="the beginning of its longest word"),
+    Column("merged_into", ForeignKey("accounts.account_id"), index=True, comment="the customer's one account; set on its double"),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Index(None, "search_name", "account_id"),
+    Index(None, "sound_block", "account_id"),
+)
+
+merges = Table(
+    "merges",
+    metadata,
+    _id("merge_id"),
+    Column("kept_id", ForeignKey("accounts.account_id"), nullable=False, index=True),
+    Column("merged_id", ForeignKey("accounts.account_id"), nullable=False, index=True),
+    Column("merged_by", Text, nullable=False),
+    Column("merged_at", UtcTime, nullable=False),
+    Column("undone_by", Text),
+    Column("undone_at", UtcTime),
+    Column("changes", Document, nullable=False, comment="what the merge changed beside interactions, for undoing it"),
+)
+
+merged_interactions = Table(
+    "merged_interactions",
+    metadata,
+    Column("merge_id", ForeignKey("merges.merge_id", ondelete="CASCADE"), primary_key=True),
+    Column("interaction_id", ForeignKey("interactions.interaction_id", ondelete="CASCADE"), primary_key=True),
+    Index(None, "interaction_id"),
 )
 
 contact_points = Table(

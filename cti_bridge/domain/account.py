@@ -57,6 +57,8 @@ class Account:
     contact_points: tuple[ContactPoint, ...]
     created_at: datetime
     updated_at: datetime
+    merged_into: AccountId | None = None
+    """The customer's one account where this was a double of it; then this one has no contact points and no interactions."""
 
 
 class MatchReason(StrEnum):
@@ -115,4 +117,5 @@ def account_document(account: Account) -> dict[str, Any]:
         ],
         "created_at": iso_utc(account.created_at),
         "updated_at": iso_utc(account.updated_at),
+        "merged_into": account.merged_into,
     }

@@ -49,6 +49,7 @@ class AccountAnswer(_Answer):
     contact_points: list[ContactPointShape]
     created_at: datetime
     updated_at: datetime
+    merged_into: str | None
 
 
 class TransferShape(_Answer):
