@@ -44,6 +44,7 @@ from screen_pop.server import Ports, build_app, web_runner
 from storage.accounts import Accounts
 from storage.database import Database
 from storage.interactions import Interactions
+from storage.merges import Merges
 from storage.recorder import Recorder
 from storage.sessions import Sessions
 from storage.users import Users
@@ -209,6 +210,7 @@ class Application:
             verify=_password_check(hasher),
             decoy_hash=await asyncio.to_thread(hasher.hash, secrets.token_urlsafe()),
             accounts=self.accounts,
+            merges=Merges(self.database, self.accounts),
             interactions=self.interactions,
             commands=Commands(pbxes, self._board),
             wrap_ups=WrapUpDesk(self._recorder, self.interactions, self._board),

@@ -14,6 +14,7 @@ from cti_bridge.domain.call import Call, CallId, Extension
 from cti_bridge.domain.figures import QueueFigures
 from cti_bridge.domain.interaction import Interaction, InteractionId
 from cti_bridge.domain.listing import InteractionFilter, Page
+from cti_bridge.domain.merge import Duplicate, Merge, MergeId
 from cti_bridge.domain.user import Role, User
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "InteractionFilter",
     "Interactions",
     "LiveState",
+    "Merges",
     "Page",
     "PbxLink",
     "Role",
@@ -80,6 +82,20 @@ class Accounts(Protocol):
 
     def read_contact_point(self, kind: ContactKind, as_given: str, label: str | None) -> ContactPoint:
         """The normalised contact point. ValueError says what is wrong with it."""
+
+
+class Merges(Protocol):
+    async def merge(self, kept: AccountId, merged: AccountId, *, by: str, now: datetime) -> Merge:
+        """Puts `merged` into `kept`. Raises MergeRefused: same-account, no-such-account, account-merged."""
+
+    async def undo(self, merge_id: MergeId, *, by: str, now: datetime) -> Merge:
+        """Parts them again. Raises MergeRefused: no-such-merge, already-undone, merged-on."""
+
+    async def of(self, account_id: AccountId) -> Sequence[Merge]:
+        """Newest first."""
+
+    async def duplicates(self, account_id: AccountId) -> Sequence[Duplicate]:
+        """Likeliest first."""
 
 
 class Interactions(Protocol):

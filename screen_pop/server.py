@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from cti_bridge.domain.errors import WireError
 from screen_pop import wire
-from screen_pop.api import accounts, calls, interactions, live, routing, sessions
+from screen_pop.api import accounts, calls, interactions, live, merges, routing, sessions
 from screen_pop.api.operations import operations_routes
 from screen_pop.api.problems import problems, route_of
 from screen_pop.api.route import MAX_BODY_BYTES, Route, Services, handler_of
@@ -29,6 +29,7 @@ from screen_pop.ports import (
     CallCommands,
     Interactions,
     LiveState,
+    Merges,
     PasswordCheck,
     Readiness,
     Sessions,
@@ -43,6 +44,7 @@ log = structlog.get_logger()
 API_ROUTES: tuple[Route, ...] = (
     *sessions.ROUTES,
     *accounts.ROUTES,
+    *merges.ROUTES,
     *interactions.ROUTES,
     *calls.ROUTES,
     *live.ROUTES,
@@ -61,6 +63,7 @@ class Ports:
     verify: PasswordCheck
     decoy_hash: str
     accounts: Accounts
+    merges: Merges
     interactions: Interactions
     commands: CallCommands
     wrap_ups: WrapUps
@@ -88,6 +91,7 @@ def build_app(
         sign_in=sign_in,
         origins=Origins(origins),
         accounts=ports.accounts,
+        merges=ports.merges,
         interactions=ports.interactions,
         commands=ports.commands,
         wrap_ups=ports.wrap_ups,

@@ -9,6 +9,7 @@ from cti_bridge.domain.account import ContactKind, Tier
 from cti_bridge.domain.agent import AgentActivity, AgentStatus, PhoneState
 from cti_bridge.domain.call import CallState, Direction, Outcome, Party, TransferType
 from cti_bridge.domain.interaction import Channel
+from cti_bridge.domain.merge import DuplicateReason
 from screen_pop.ports import Role
 
 
@@ -50,6 +51,22 @@ class AccountAnswer(_Answer):
     created_at: datetime
     updated_at: datetime
     merged_into: str | None
+
+
+class DuplicateAnswer(_Answer):
+    account: AccountAnswer
+    reasons: list[DuplicateReason]
+    score: int
+
+
+class MergeAnswer(_Answer):
+    merge_id: str
+    account_id: str
+    from_account: str = Field(alias="from")
+    by: str
+    at: datetime
+    undone_by: str | None
+    undone_at: datetime | None
 
 
 class TransferShape(_Answer):

@@ -27,6 +27,7 @@ from tests.support.stores import (
     FakeCommands,
     FakeInteractions,
     FakeLive,
+    FakeMerges,
     FakePasswords,
     FakeReadiness,
     FakeSessions,
@@ -64,6 +65,7 @@ class Web:
     sessions: FakeSessions
     passwords: FakePasswords
     accounts: FakeAccounts
+    merges: FakeMerges
     interactions: FakeInteractions
     commands: FakeCommands
     live: FakeLive
@@ -158,6 +160,7 @@ async def running_web(
     metrics = WebMetrics(CollectorRegistry())
     hub = Hub(metrics, clock=clock, wall_clock=clock.now, max_behind=max_behind)
     users, passwords, accounts, interactions = FakeUsers(), FakePasswords(), FakeAccounts(), FakeInteractions()
+    merges = FakeMerges()
     sessions, commands, live, readiness = FakeSessions(users), FakeCommands(), FakeLive(), FakeReadiness()
     ports = Ports(
         users=users,
@@ -165,6 +168,7 @@ async def running_web(
         verify=passwords,
         decoy_hash="hash of something nobody knows",
         accounts=accounts,
+        merges=merges,
         interactions=interactions,
         commands=commands,
         wrap_ups=FakeWrapUps(interactions),
@@ -199,6 +203,7 @@ async def running_web(
             sessions=sessions,
             passwords=passwords,
             accounts=accounts,
+            merges=merges,
             interactions=interactions,
             commands=commands,
             live=live,

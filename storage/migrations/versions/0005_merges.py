@@ -24,9 +24,7 @@ def upgrade() -> None:
     op.add_column(
         "accounts", sa.Column("sound", TEXT, nullable=False, server_default="", comment="how the name sounds: storage.names")
     )
-    op.add_column(
-        "accounts", sa.Column("sound_block", TEXT, nullable=False, server_default="", comment=BLOCK)
-    )
+    op.add_column("accounts", sa.Column("sound_block", TEXT, nullable=False, server_default="", comment=BLOCK))
     if op.get_bind().dialect.name == "sqlite":
         op.execute(
             "ALTER TABLE accounts ADD COLUMN merged_into TEXT CONSTRAINT fk_accounts_merged_into REFERENCES accounts (account_id)"

@@ -1,21 +1,21 @@
 """Two records of one customer become one, and are parted again as if nothing had been, on both databases."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from cti_bridge.domain.account import Account, AccountId, ContactKind
-from cti_bridge.domain.interaction import Channel
 from cti_bridge.domain.merge import DuplicateReason, Merge, MergeId, MergeRefused
 from storage.accounts import Accounts
 from storage.database import Database
 from storage.interactions import Interactions
 from storage.merges import Merges
 from storage.recorder import Recorder
-from tests.support.store import NOW, a_finished_call, an_account, an_interaction, recorded
+from tests.support.store import NOW, a_finished_call, an_account, an_email
 
 LATER = NOW + timedelta(days=1)
-PHONE, MOBILE, EMAIL = "020 7946 0018", "07700 900123", "zoe@example.org"
+PHONE, MOBILE, EMAIL = "020 7946 0018", "07911 123456", "zoe@example.org"
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ async def values(accounts: Accounts, account: Account) -> list[str]:
 
 
 async def written(interactions: Interactions, account: Account, subject: str) -> None:
-    await interactions.add(an_interaction(account.account_id, Channel.EMAIL, subject=subject), idempotency_key=None)
+    await interactions.add(an_email(account_id=account.account_id, subject=subject), idempotency_key=None)
 
 
 async def subjects(interactions: Interactions, account: Account) -> set[str | None]:
@@ -79,7 +79,7 @@ async def test_a_merged_account_brings_its_contact_points_and_contacts(accounts,
 async def test_only_the_kept_account_is_found(accounts, merges, zoe, double):
     await merges.merge(zoe.account_id, double.account_id, by="ada", now=LATER)
 
-    by_mobile = await accounts.by_phone("+447700900123")
+    by_mobile = await accounts.by_phone("+447911123456")
     page = await accounts.search(phone=None, email=None, q="angstrom", cursor=None, limit=10)
 
     assert [candidate.account.account_id for candidate in by_mobile] == [zoe.account_id]
@@ -120,7 +120,10 @@ async def test_undoing_leaves_what_came_and_what_people_changed_since(accounts, 
 async def test_a_call_that_ends_after_the_merge_stands_on_the_kept_account(database, interactions, merges, zoe, double):
     await merges.merge(zoe.account_id, double.account_id, by="ada", now=NOW)
 
-    await recorded(database, a_finished_call(1), double.account_id)
+    recorder = Recorder(database)
+    writer = asyncio.create_task(recorder.run())
+    await recorder.put(a_finished_call(1), double.account_id)
+    writer.cancel()
 
     page = await interactions.timeline(zoe.account_id, cursor=None, limit=10)
     assert [interaction.call_id for interaction in page.items] == [a_finished_call(1).call_id]
