@@ -23,12 +23,14 @@ from prometheus_client import CollectorRegistry
 
 import cti_bridge
 from config.load import read_secret
-from config.settings import ServerSettings, Settings
+from config.settings import ServerSettings, Settings, TierSettings
 from cti_bridge.ami.client import AmiClient
 from cti_bridge.ami.stream import EVENT_CLASSES
 from cti_bridge.call_task import Desk
 from cti_bridge.commands import Commands, Pbx, WrapUpDesk
-from cti_bridge.domain.account import Found, LookupResult, NotFound
+from cti_bridge.domain.account import Found, LookupResult, NotFound, Tier
+from cti_bridge.domain.errors import StorageError
+from cti_bridge.domain.tiers import TierRule, TierRules
 from cti_bridge.live.board import Board
 from cti_bridge.lookup import Lookup
 from cti_bridge.pipeline import CallTasks, Pipeline
@@ -45,6 +47,7 @@ from storage.accounts import Accounts
 from storage.database import Database
 from storage.interactions import Interactions
 from storage.merges import Merges
+from storage.profiles import Profiles
 from storage.recorder import Recorder
 from storage.sessions import Sessions
 from storage.users import Users
@@ -70,6 +73,7 @@ class Application:
         self.database = Database(settings.database.url)
         self.accounts = Accounts(self.database, region=settings.numbers.region)
         self.interactions = Interactions(self.database)
+        self.profiles = Profiles(self.database, self.accounts, rules=_tier_rules(settings.tiers), fields=settings.accounts.fields)
         self.users = Users(self.database)
         self.port = settings.server.port
         self.agi_port = settings.fastagi.port
@@ -145,6 +149,7 @@ class Application:
         self._start(tasks, "fastagi", self._agi.run)
         self._start(tasks, "rules watch", self._watch_rules)
         self._start(tasks, "day", self._turn_days)
+        self._start(tasks, "tiers", self._judge_tiers)
         log.info("service.started", version=cti_bridge.__version__, host=self.settings.server.host, port=self.port)
         _spare_the_collector()
         self.started.set()
@@ -158,7 +163,7 @@ class Application:
         log.info("service.stopping")
         for site in tuple(runner.sites):
             await site.stop()
-        self._cancel("ami", "pipeline", "fastagi", "rules", "day")
+        self._cancel("ami", "pipeline", "fastagi", "rules", "day", "tiers")
         await calls.drain(DRAIN_SECONDS)
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
@@ -211,6 +216,7 @@ class Application:
             decoy_hash=await asyncio.to_thread(hasher.hash, secrets.token_urlsafe()),
             accounts=self.accounts,
             merges=Merges(self.database, self.accounts),
+            profiles=self.profiles,
             interactions=self.interactions,
             commands=Commands(pbxes, self._board),
             wrap_ups=WrapUpDesk(self._recorder, self.interactions, self._board),
@@ -249,6 +255,14 @@ class Application:
         except OSError:
             return None
         return status.st_mtime_ns, status.st_size
+
+    async def _judge_tiers(self) -> None:
+        """The rules may have changed since the last start; a store that is away leaves the tiers as they are."""
+        if self.settings.tiers.rules:
+            try:
+                await self.profiles.judge_all(now=utc_now())
+            except StorageError as error:
+                log.warning("tiers.not_judged", error=str(error))
 
     async def _turn_days(self) -> None:
         """The day's figures begin anew at the machine's own midnight."""
@@ -290,6 +304,11 @@ def _password_check(hasher: PasswordHasher) -> Callable[[str, str], Coroutine[An
             return False
 
     return check
+
+
+def _tier_rules(settings: TierSettings) -> TierRules:
+    rules = tuple(TierRule(**{**rule.model_dump(), "tier": Tier(rule.tier)}) for rule in settings.rules)
+    return TierRules(rules=rules, hysteresis_percent=settings.hysteresis_percent)
 
 
 def _tls(server: ServerSettings) -> ssl.SSLContext | None:

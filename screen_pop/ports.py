@@ -3,7 +3,7 @@
 Every method may raise `StorageError` (the store is away) unless its docstring says otherwise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from cti_bridge.domain.figures import QueueFigures
 from cti_bridge.domain.interaction import Interaction, InteractionId
 from cti_bridge.domain.listing import InteractionFilter, Page
 from cti_bridge.domain.merge import Duplicate, Merge, MergeId
+from cti_bridge.domain.tiers import TierChange
 from cti_bridge.domain.user import Role, User
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Merges",
     "Page",
     "PbxLink",
+    "Profiles",
     "Role",
     "RoutingStatus",
     "Sessions",
@@ -82,6 +84,17 @@ class Accounts(Protocol):
 
     def read_contact_point(self, kind: ContactKind, as_given: str, label: str | None) -> ContactPoint:
         """The normalised contact point. ValueError says what is wrong with it."""
+
+
+class Profiles(Protocol):
+    async def change(self, account_id: AccountId, changes: Mapping[str, Any], *, now: datetime) -> Account | None:
+        """Sets what is given of the file, and the tier that follows. None: no such account. ValueError: not readable."""
+
+    async def set_tier(self, account_id: AccountId, tier: Tier | None, *, by: str, now: datetime) -> bool:
+        """A person sets the tier."""
+
+    async def tiers(self, account_id: AccountId) -> Sequence[TierChange]:
+        """How the tier came about, newest first."""
 
 
 class Merges(Protocol):

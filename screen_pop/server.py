@@ -31,6 +31,7 @@ from screen_pop.ports import (
     LiveState,
     Merges,
     PasswordCheck,
+    Profiles,
     Readiness,
     Sessions,
     User,
@@ -64,6 +65,7 @@ class Ports:
     decoy_hash: str
     accounts: Accounts
     merges: Merges
+    profiles: Profiles
     interactions: Interactions
     commands: CallCommands
     wrap_ups: WrapUps
@@ -92,6 +94,7 @@ def build_app(
         origins=Origins(origins),
         accounts=ports.accounts,
         merges=ports.merges,
+        profiles=ports.profiles,
         interactions=ports.interactions,
         commands=ports.commands,
         wrap_ups=ports.wrap_ups,

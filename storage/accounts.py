@@ -21,6 +21,7 @@ from storage.database import Database
 from storage.interactions import newest_of
 from storage.names import block_of, sound_of
 from storage.paging import cursor_after, key_of
+from storage.profile_columns import profile_of
 from storage.schema import accounts, contact_points, new_id
 
 log = structlog.get_logger(__name__)
@@ -322,6 +323,8 @@ def _accounts_of(rows: Sequence[Row[Any]]) -> tuple[Account, ...]:
             contact_points=tuple(points[account_id]),
             created_at=row.created_at,
             updated_at=row.updated_at,
+            profile=profile_of(row),
+            tier_reason=row.tier_reason,
             merged_into=AccountId(row.merged_into) if row.merged_into else None,
         )
         for account_id, row in first.items()

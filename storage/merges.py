@@ -22,7 +22,10 @@ MAX_PROPOSALS = 20
 MAX_COMPARED = 500
 """Accounts whose names are compared with one; a name shared by more says nothing anyhow."""
 
-_FILLED = ("company", "tier", "language", "note")
+_FILLED = (
+    "company", "tier", "tier_reason", "language", "note", "customer_kind", "chain_place", "stage", "revenue", "profit",
+    "days_to_pay", "preferred_agent", "preferences", "taboos",
+)  # fmt: skip
 """What the kept account takes over from the merged one where it has nothing of its own; its name stays."""
 _ADDRESSES = frozenset({ContactKind.EMAIL, ContactKind.WEB, ContactKind.MESSENGER, ContactKind.POSTAL})
 _SCORES = {
@@ -179,10 +182,12 @@ def _locked(connection: Connection, *ids: str) -> dict[str, Row[Any]]:
     return rows
 
 
-def _fill(connection: Connection, kept: Row[Any], merged: Row[Any], now: datetime) -> dict[str, list[str | None]]:
+def _fill(connection: Connection, kept: Row[Any], merged: Row[Any], now: datetime) -> dict[str, list[Any]]:
     """What the kept account takes over; the notes of both are kept. Gives each field as it was and as it is."""
     before, after = kept._asdict(), merged._asdict()
-    changed: dict[str, list[str | None]] = {}
+    changed: dict[str, list[Any]] = {}
+    if after["details"]:
+        changed["details"] = [before["details"], _both(before["details"] or {}, after["details"])]
     for field in _FILLED:
         if after[field] and not before[field]:
             changed[field] = [before[field], after[field]]
@@ -198,7 +203,16 @@ def _fill(connection: Connection, kept: Row[Any], merged: Row[Any], now: datetim
     return changed
 
 
-def _unfill(connection: Connection, kept: Row[Any], changed: dict[str, list[str | None]], now: datetime) -> None:
+def _both(own: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+    """Dates and alerts of both (an alert must not be lost), and of the site's own fields first the kept account's."""
+    lists = {
+        name: [*own.get(name, ()), *(one for one in theirs.get(name, ()) if one not in own.get(name, ()))]
+        for name in ("dates", "alerts")
+    }
+    return {**lists, "custom": {**theirs.get("custom", {}), **own.get("custom", {})}}
+
+
+def _unfill(connection: Connection, kept: Row[Any], changed: dict[str, list[Any]], now: datetime) -> None:
     """Takes back what nobody has changed since."""
     present = kept._asdict()
     values = {field: was for field, (was, became) in changed.items() if present[field] == became}

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -112,11 +113,33 @@ accounts = Table(
     Column("search_name", Text, nullable=False, comment="name and company folded: what a search for part of a name reads"),
     Column("sound", Text, nullable=False, server_default="", comment="how the name sounds: storage.names"),
     Column("sound_block", Text, nullable=False, server_default="", comment="the beginning of its longest word"),
+    Column("tier_reason", Text),
+    Column("customer_kind", Text),
+    Column("chain_place", Text),
+    Column("stage", Text),
+    Column("revenue", Float),
+    Column("profit", Float),
+    Column("days_to_pay", Float),
+    Column("preferred_agent", Text),
+    Column("preferences", Text),
+    Column("taboos", Text),
+    Column("details", Document, comment="dates, alerts and the site's own fields"),
     Column("merged_into", ForeignKey("accounts.account_id"), index=True, comment="the customer's one account; set on its double"),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Index(None, "search_name", "account_id"),
     Index(None, "sound_block", "account_id"),
+)
+
+tier_changes = Table(
+    "tier_changes",
+    metadata,
+    Column("account_id", ForeignKey("accounts.account_id", ondelete="CASCADE"), primary_key=True),
+    Column("changed_at", UtcTime, primary_key=True),
+    Column("tier_before", Text),
+    Column("tier_after", Text),
+    Column("reason", Text, nullable=False),
+    Column("changed_by", Text, comment="the user; NULL: a rule"),
 )
 
 merges = Table(

@@ -20,7 +20,19 @@ from screen_pop.api.problems import ApiProblem, Mistake, not_allowed, wrong_fiel
 from screen_pop.auth import Credentials, Origins, SignIn, credentials_of
 from screen_pop.hub import Hub
 from screen_pop.metrics import WebMetrics
-from screen_pop.ports import Accounts, CallCommands, Interactions, LiveState, Merges, Page, Readiness, Role, User, WrapUps
+from screen_pop.ports import (
+    Accounts,
+    CallCommands,
+    Interactions,
+    LiveState,
+    Merges,
+    Page,
+    Profiles,
+    Readiness,
+    Role,
+    User,
+    WrapUps,
+)
 from screen_pop.wire import to_json
 
 log = structlog.get_logger()
@@ -49,6 +61,7 @@ class Services:
     origins: Origins
     accounts: Accounts
     merges: Merges
+    profiles: Profiles
     interactions: Interactions
     commands: CallCommands
     wrap_ups: WrapUps

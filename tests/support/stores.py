@@ -14,7 +14,6 @@ from cti_bridge.domain.call import Call, CallId, CallState, Direction, Extension
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.figures import QueueFigures
 from cti_bridge.domain.interaction import Channel, Interaction, InteractionId
-from cti_bridge.domain.merge import Duplicate, Merge, MergeId, MergeRefused
 from cti_bridge.domain.phone_number import to_e164
 from screen_pop.ports import Check, CommandRefused, InteractionFilter, Page, PbxLink, Role, RoutingStatus, User
 
@@ -229,32 +228,6 @@ class FakeAccounts:
         if value is None:
             raise ValueError("not a phone number")
         return ContactPoint(kind=kind, value=value, as_given=as_given, label=label)
-
-
-@dataclass
-class FakeMerges:
-    """Refuses everything while `refusal` is set."""
-
-    done: list[Merge] = field(default_factory=list)
-    proposals: list[Duplicate] = field(default_factory=list)
-    refusal: MergeRefused | None = None
-
-    async def merge(self, kept: AccountId, merged: AccountId, *, by: str, now: datetime) -> Merge:
-        if self.refusal:
-            raise self.refusal
-        self.done.append(Merge(merge_id=MergeId(str(uuid_utils.uuid7())), kept=kept, merged=merged, by=by, at=now))
-        return self.done[-1]
-
-    async def undo(self, merge_id: MergeId, *, by: str, now: datetime) -> Merge:
-        if self.refusal:
-            raise self.refusal
-        return replace(next(one for one in self.done if one.merge_id == merge_id), undone_by=by, undone_at=now)
-
-    async def of(self, account_id: AccountId) -> Sequence[Merge]:
-        return [one for one in self.done if account_id in {one.kept, one.merged}]
-
-    async def duplicates(self, account_id: AccountId) -> Sequence[Duplicate]:
-        return self.proposals
 
 
 @dataclass

@@ -20,6 +20,7 @@ from screen_pop.metrics import WebMetrics
 from screen_pop.ports import User
 from screen_pop.server import Ports, build_app, web_runner
 from screen_pop.session import SessionLimits
+from tests.support.desk_stores import FakeMerges, FakeProfiles
 from tests.support.stores import (
     NOW,
     PASSWORD,
@@ -29,6 +30,7 @@ from tests.support.stores import (
     FakeLive,
     FakeMerges,
     FakePasswords,
+    FakeProfiles,
     FakeReadiness,
     FakeSessions,
     FakeUsers,
@@ -66,6 +68,7 @@ class Web:
     passwords: FakePasswords
     accounts: FakeAccounts
     merges: FakeMerges
+    profiles: FakeProfiles
     interactions: FakeInteractions
     commands: FakeCommands
     live: FakeLive
@@ -160,7 +163,7 @@ async def running_web(
     metrics = WebMetrics(CollectorRegistry())
     hub = Hub(metrics, clock=clock, wall_clock=clock.now, max_behind=max_behind)
     users, passwords, accounts, interactions = FakeUsers(), FakePasswords(), FakeAccounts(), FakeInteractions()
-    merges = FakeMerges()
+    merges, profiles = FakeMerges(), FakeProfiles(accounts)
     sessions, commands, live, readiness = FakeSessions(users), FakeCommands(), FakeLive(), FakeReadiness()
     ports = Ports(
         users=users,
@@ -169,6 +172,7 @@ async def running_web(
         decoy_hash="hash of something nobody knows",
         accounts=accounts,
         merges=merges,
+        profiles=profiles,
         interactions=interactions,
         commands=commands,
         wrap_ups=FakeWrapUps(interactions),
@@ -204,6 +208,7 @@ async def running_web(
             passwords=passwords,
             accounts=accounts,
             merges=merges,
+            profiles=profiles,
             interactions=interactions,
             commands=commands,
             live=live,

@@ -25,6 +25,7 @@ MATRIX: dict[str, set[str]] = {
     "GET /api/v1/accounts/{account_id}/merges": ALL,
     "GET /api/v1/accounts/{account_id}/duplicates": ALL,
     "POST /api/v1/merges/{merge_id}/undo": ALL,
+    "GET /api/v1/accounts/{account_id}/tiers": ALL,
     "GET /api/v1/interactions": ALL,
     "POST /api/v1/interactions": ALL,
     "PATCH /api/v1/interactions/{interaction_id}": ALL,
