@@ -177,44 +177,6 @@ async def test_several_candidates_are_chosen_from_in_one_click(desk: Page, serve
     await server.wait_for(lambda one: (*WRAP_UP, {"account_id": "a-lei"}) in one.requests)
 
 
-async def test_a_double_is_merged_in_two_clicks_and_parted_in_one(desk: Page, server: PageServer) -> None:
-    await talk(server)
-    account, double = page_data.pop()["account"], page_data.account("d-1", "WANG Fang <b>")
-    of_account = f"/accounts/{account['account_id']}"
-    left = [double]
-
-    async def proposals(_: Any) -> web.Response:
-        items = [{"account": one, "reasons": ["same_number", "same_sound"], "score": 75} for one in left]
-        return web.json_response({"items": items, "next": None})
-
-    async def merged(body: Any) -> web.Response:
-        left.clear()
-        return web.json_response({"merge_id": "m-1", "account_id": account["account_id"], "from": body["from"]}, status=201)
-
-    async def parted(_: Any) -> web.Response:
-        left.append(double)
-        return web.json_response({"merge_id": "m-1"})
-
-    server.accounts[account["account_id"]] = account
-    server.answers["GET", f"{of_account}/duplicates"] = proposals
-    server.answers["POST", f"{of_account}/merge"] = merged
-    server.answers["POST", "/merges/m-1/undo"] = parted
-    doubles = desk.locator(".doubles")
-
-    await doubles.get_by_text("Possible doubles").click()
-    await expect(doubles.locator("li")).to_contain_text("WANG Fang <b>")
-    await expect(doubles.locator("li")).to_contain_text("same number · name sounds the same")
-    await doubles.get_by_role("button", name="Merge into this account").click()
-    assert not any(path.endswith("/merge") for _, path, _ in server.requests)
-    await doubles.get_by_role("button", name="Really merge?").click()
-
-    await expect(doubles.get_by_role("status")).to_contain_text("was merged into this account")
-    await expect(doubles.locator("li")).to_have_count(0)
-    assert ("POST", f"{of_account}/merge", {"from": "d-1"}) in server.requests
-    await doubles.get_by_role("button", name="Undo").click()
-    await expect(doubles.locator("li")).to_have_count(1)
-
-
 async def test_an_unknown_caller_becomes_an_account_of_this_call(desk: Page, server: PageServer) -> None:
     await ring(server, lookup="unknown")
     await server.push("call.answered", call=page_data.call(state=CallState.TALKING, talking=("1001",)))
