@@ -30,6 +30,7 @@ from routing.rules_file import read_rules
 from routing.yaml_nodes import Severity
 from storage.accounts import Accounts
 from storage.database import Database
+from storage.export import export_accounts, export_interactions
 from storage.import_accounts import import_accounts
 from storage.users import Users
 
@@ -39,7 +40,9 @@ app = typer.Typer(
 users = typer.Typer(help="People who sign in.", no_args_is_help=True)
 imports = typer.Typer(help="Bring data in.", no_args_is_help=True)
 app.add_typer(users, name="user")
+exports = typer.Typer(help="Take data out.", no_args_is_help=True)
 app.add_typer(imports, name="import")
+app.add_typer(exports, name="export")
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Settings file; without it ./cti.toml, or CTI_… variables only.")
@@ -247,6 +250,47 @@ def import_accounts_command(
         print(f"{report.rows} rows: {report.added} {would}, {report.known} known already.")
 
     _run(bring_in())
+
+
+OutputArgument = Annotated[Path, typer.Argument(help="OUT.csv (for spreadsheets) or OUT.json; nothing is written over.")]
+MomentOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"])]
+
+
+@exports.command("accounts")
+def export_accounts_command(output: OutputArgument, config: ConfigOption = None) -> None:
+    """Writes every customer with numbers and addresses; `import accounts` reads it again. The file is for its owner only."""
+    region = _settings(config).numbers.region
+    _export(config, output, "accounts", lambda database: export_accounts(database, Accounts(database, region=region), output))
+
+
+@exports.command("interactions")
+def export_interactions_command(
+    output: OutputArgument,
+    since: MomentOption = None,
+    until: MomentOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Writes the contacts of every channel that began in the time given; a day alone is this machine's own."""
+    begin, end = (moment and moment.astimezone() for moment in (since, until))
+    _export(config, output, "interactions", lambda database: export_interactions(database, output, since=begin, until=end))
+
+
+def _export(config: Path | None, output: Path, what: str, write: Callable[[Database], Coroutine[Any, Any, int]]) -> None:
+    settings = _settings(config)
+
+    async def take_out() -> None:
+        database = Database(settings.database.url)
+        try:
+            await database.check_schema()
+            count = await write(database)
+        finally:
+            await database.close()
+        print(f"Wrote {count} {what} to {output}.")
+
+    try:
+        _run(take_out())
+    except ValueError as error:
+        _complain(error, code=2)
 
 
 def _with_users(config: Path | None, act: Callable[[Users], Coroutine[Any, Any, None]]) -> None:

@@ -64,6 +64,10 @@ class Accounts:
         found = await self._with_ids([account_id])
         return found[0] if found else None
 
+    async def by_ids(self, ids: Sequence[str]) -> tuple[Account, ...]:
+        """Those of them that exist, in order of id."""
+        return await self._with_ids(ids)
+
     async def search(
         self, *, phone: str | None, email: str | None, q: str | None, cursor: str | None, limit: int
     ) -> Page[Account]:
