@@ -174,6 +174,12 @@ class TierSettings(_Section):
         return self
 
 
+class CaseSettings(_Section):
+    """`hours`: the opening hours of the routing file in which the time of commitments runs; None: round the clock."""
+
+    hours: str | None = None
+
+
 class AuditSettings(_Section):
     """`nightly_at`: the machine's own time of the audit of the last day; it also runs by itself after each gap."""
 
@@ -197,6 +203,7 @@ class Settings(_Section):
     queues: QueueSettings = QueueSettings()
     tiers: TierSettings = TierSettings()
     accounts: AccountSettings = AccountSettings()
+    cases: CaseSettings = CaseSettings()
     audit: AuditSettings = AuditSettings()
     log: LogSettings = LogSettings()
     pbx: Annotated[tuple[PbxSettings, ...], Field(min_length=1)]

@@ -12,7 +12,7 @@ import secrets
 import signal
 import ssl
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -37,6 +37,7 @@ from cti_bridge.pipeline import CallTasks, Pipeline
 from cti_bridge.state import Health, ProcessMetrics, State
 from cti_bridge.tracking.tracker import CallTracker
 from routing.fastagi import FastAgiServer
+from routing.hours import after_open_time
 from routing.router import Router
 from routing.rules_holder import RulesHolder
 from screen_pop.hub import Hub
@@ -44,6 +45,7 @@ from screen_pop.live_feed import LiveFeed
 from screen_pop.metrics import WebMetrics
 from screen_pop.server import Ports, build_app, web_runner
 from storage.accounts import Accounts
+from storage.cases import Cases
 from storage.database import Database
 from storage.interactions import Interactions
 from storage.merges import Merges
@@ -57,6 +59,8 @@ log = structlog.get_logger()
 RULES_CHECK_SECONDS = 2.0
 """How often the rules file is looked at for a change."""
 DAY_CHECK_SECONDS = 1.0
+ESCALATION_SECONDS = 30.0
+"""How often commitments are looked through for those whose time has run out."""
 DRAIN_SECONDS, FLUSH_SECONDS, BROWSER_SECONDS = 5.0, 5.0, 5.0
 """Limits of the stages of shutdown; stragglers are named in the log."""
 
@@ -74,6 +78,7 @@ class Application:
         self.accounts = Accounts(self.database, region=settings.numbers.region)
         self.interactions = Interactions(self.database)
         self.profiles = Profiles(self.database, self.accounts, rules=_tier_rules(settings.tiers), fields=settings.accounts.fields)
+        self._cases = Cases(self.database)
         self.users = Users(self.database)
         self.port = settings.server.port
         self.agi_port = settings.fastagi.port
@@ -150,6 +155,7 @@ class Application:
         self._start(tasks, "rules watch", self._watch_rules)
         self._start(tasks, "day", self._turn_days)
         self._start(tasks, "tiers", self._judge_tiers)
+        self._start(tasks, "cases", self._escalate)
         log.info("service.started", version=cti_bridge.__version__, host=self.settings.server.host, port=self.port)
         _spare_the_collector()
         self.started.set()
@@ -163,7 +169,7 @@ class Application:
         log.info("service.stopping")
         for site in tuple(runner.sites):
             await site.stop()
-        self._cancel("ami", "pipeline", "fastagi", "rules", "day", "tiers")
+        self._cancel("ami", "pipeline", "fastagi", "rules", "day", "tiers", "cases")
         await calls.drain(DRAIN_SECONDS)
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
@@ -217,6 +223,8 @@ class Application:
             accounts=self.accounts,
             merges=Merges(self.database, self.accounts),
             profiles=self.profiles,
+            cases=self._cases,
+            due_after=self._due_after,
             interactions=self.interactions,
             commands=Commands(pbxes, self._board),
             wrap_ups=WrapUpDesk(self._recorder, self.interactions, self._board),
@@ -263,6 +271,23 @@ class Application:
                 await self.profiles.judge_all(now=utc_now())
             except StorageError as error:
                 log.warning("tiers.not_judged", error=str(error))
+
+    def _due_after(self, now: datetime, amount: timedelta) -> datetime:
+        """Working time is what the routing file's hours say, those that section [cases] names; else the clock's time."""
+        rules = self._rules.rules
+        named = (one for one in (rules.hours if rules is not None else ()) if one.name == self.settings.cases.hours)
+        hours = next(named, None)
+        return now + amount if hours is None else after_open_time(hours, now, amount)
+
+    async def _escalate(self) -> None:
+        """Commitments whose time runs out are marked, once each, and supervisors find them in the list."""
+        while True:
+            await asyncio.sleep(ESCALATION_SECONDS)
+            try:
+                for case in await self._cases.escalate(now=utc_now()):
+                    log.warning("case.escalated", case_id=case.case_id, kind=case.kind.value, owner=case.owner)
+            except StorageError as error:
+                log.warning("case.not_escalated", error=str(error))
 
     async def _turn_days(self) -> None:
         """The day's figures begin anew at the machine's own midnight."""

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from cti_bridge.domain.account import Account, AccountId, ContactKind, ContactPoint, Tier
 from cti_bridge.domain.agent import AgentState
 from cti_bridge.domain.call import Call, CallId, Extension
+from cti_bridge.domain.case import Case, CaseFilter, CaseId, CaseKind
 from cti_bridge.domain.figures import QueueFigures
 from cti_bridge.domain.interaction import Interaction, InteractionId
 from cti_bridge.domain.listing import InteractionFilter, Page
@@ -21,6 +22,7 @@ from cti_bridge.domain.user import Role, User
 __all__ = [
     "Accounts",
     "CallCommands",
+    "Cases",
     "CommandRefused",
     "InteractionFilter",
     "Interactions",
@@ -84,6 +86,30 @@ class Accounts(Protocol):
 
     def read_contact_point(self, kind: ContactKind, as_given: str, label: str | None) -> ContactPoint:
         """The normalised contact point. ValueError says what is wrong with it."""
+
+
+class Cases(Protocol):
+    async def open(
+        self,
+        account_id: AccountId,
+        *,
+        kind: CaseKind,
+        subject: str,
+        by: str,
+        now: datetime,
+        owner: str | None = None,
+        due_at: datetime | None = None,
+        interaction_id: str | None = None,
+        problem: str | None = None,
+    ) -> Case:
+        """A new commitment. Raises CaseRefused; ValueError: not readable."""
+
+    async def change(self, case_id: CaseId, changes: Mapping[str, Any], *, by: str, now: datetime) -> Case:
+        """Only the keys given. Raises CaseRefused; ValueError: not readable."""
+
+    async def by_id(self, case_id: CaseId) -> Case | None: ...
+    async def list(self, wanted: CaseFilter, *, now: datetime, cursor: str | None, limit: int) -> Page[Case]:
+        """Newest first. ValueError for a cursor not ours."""
 
 
 class Profiles(Protocol):

@@ -6,7 +6,7 @@ In: the ports (storage, commands, live state) and the hub; out: an application t
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from cti_bridge.domain.errors import WireError
 from screen_pop import wire
-from screen_pop.api import accounts, calls, interactions, live, merges, routing, sessions
+from screen_pop.api import accounts, calls, cases, interactions, live, merges, routing, sessions
 from screen_pop.api.operations import operations_routes
 from screen_pop.api.problems import problems, route_of
 from screen_pop.api.route import MAX_BODY_BYTES, Route, Services, handler_of
@@ -27,6 +27,7 @@ from screen_pop.pages import PAGE_FOLDER, Pages, add_pages
 from screen_pop.ports import (
     Accounts,
     CallCommands,
+    Cases,
     Interactions,
     LiveState,
     Merges,
@@ -46,6 +47,7 @@ API_ROUTES: tuple[Route, ...] = (
     *sessions.ROUTES,
     *accounts.ROUTES,
     *merges.ROUTES,
+    *cases.ROUTES,
     *interactions.ROUTES,
     *calls.ROUTES,
     *live.ROUTES,
@@ -66,11 +68,14 @@ class Ports:
     accounts: Accounts
     merges: Merges
     profiles: Profiles
+    cases: Cases
     interactions: Interactions
     commands: CallCommands
     wrap_ups: WrapUps
     live: LiveState
     readiness: Readiness
+    due_after: Callable[[datetime, timedelta], datetime] = datetime.__add__
+    """When so much working time will have passed."""
 
 
 def build_app(
@@ -95,6 +100,7 @@ def build_app(
         accounts=ports.accounts,
         merges=ports.merges,
         profiles=ports.profiles,
+        cases=ports.cases,
         interactions=ports.interactions,
         commands=ports.commands,
         wrap_ups=ports.wrap_ups,
@@ -103,6 +109,7 @@ def build_app(
         hub=hub,
         metrics=metrics,
         now=now,
+        due_after=ports.due_after,
     )
     pages = Pages(page_folder)
     app = web.Application(middlewares=[_timed(metrics), problems], client_max_size=MAX_BODY_BYTES)

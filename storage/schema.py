@@ -215,6 +215,30 @@ interaction_legs = Table(
     Index(None, "party", "started_at", "interaction_id"),
 )
 
+cases = Table(
+    "cases",
+    metadata,
+    _id("case_id"),
+    Column("account_id", ForeignKey("accounts.account_id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("owner", Text),
+    Column("due_at", UtcTime),
+    Column("opened_at", UtcTime, nullable=False),
+    Column("opened_by", Text, nullable=False),
+    Column("interaction_id", ForeignKey("interactions.interaction_id", ondelete="SET NULL")),
+    Column("problem", Text),
+    Column("solution", Text),
+    Column("step", Text),
+    Column("escalated_at", UtcTime),
+    Column("closed_at", UtcTime),
+    Column("closed_by", Text),
+    Index(None, "account_id", "opened_at", "case_id"),
+    Index(None, "closed_at", "due_at"),
+    Index(None, "owner", "opened_at", "case_id"),
+    Index(None, "interaction_id"),
+)
+
 users = Table(
     "users",
     metadata,

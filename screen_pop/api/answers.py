@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cti_bridge.domain.account import ContactKind, Tier
 from cti_bridge.domain.agent import AgentActivity, AgentStatus, PhoneState
 from cti_bridge.domain.call import CallState, Direction, Outcome, Party, TransferType
+from cti_bridge.domain.case import CaseKind, ComplaintStep
 from cti_bridge.domain.interaction import Channel
 from cti_bridge.domain.merge import DuplicateReason
 from cti_bridge.domain.profile import AlertKind, ChainPlace, CustomerKind, Stage
@@ -104,6 +105,24 @@ class MergeAnswer(_Answer):
     at: datetime
     undone_by: str | None
     undone_at: datetime | None
+
+
+class CaseAnswer(_Answer):
+    case_id: str
+    account_id: str
+    kind: CaseKind
+    subject: str
+    owner: str | None
+    due_at: datetime | None
+    opened_at: datetime
+    opened_by: str
+    interaction_id: str | None
+    problem: str | None
+    solution: str | None
+    step: ComplaintStep | None
+    escalated_at: datetime | None
+    closed_at: datetime | None
+    closed_by: str | None
 
 
 class TransferShape(_Answer):

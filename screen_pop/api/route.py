@@ -8,7 +8,7 @@ what nobody allowed is refused.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -23,6 +23,7 @@ from screen_pop.metrics import WebMetrics
 from screen_pop.ports import (
     Accounts,
     CallCommands,
+    Cases,
     Interactions,
     LiveState,
     Merges,
@@ -62,6 +63,7 @@ class Services:
     accounts: Accounts
     merges: Merges
     profiles: Profiles
+    cases: Cases
     interactions: Interactions
     commands: CallCommands
     wrap_ups: WrapUps
@@ -70,6 +72,7 @@ class Services:
     hub: Hub
     metrics: WebMetrics
     now: Callable[[], datetime]
+    due_after: Callable[[datetime, timedelta], datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,8 @@ from typing import Any
 import uuid_utils
 
 from cti_bridge.domain.account import Account, AccountId, Tier
+from cti_bridge.domain.case import Case, CaseFilter, CaseId, CaseKind, CaseRefused, ComplaintStep
+from cti_bridge.domain.listing import Page
 from cti_bridge.domain.merge import Duplicate, Merge, MergeId, MergeRefused
 from cti_bridge.domain.tiers import TierChange
 from tests.support.stores import FakeAccounts
@@ -58,3 +60,50 @@ class FakeMerges:
 
     async def duplicates(self, account_id: AccountId) -> Sequence[Duplicate]:
         return self.proposals
+
+
+@dataclass
+class FakeCases:
+    """Refuses everything while `refusal` is set."""
+
+    kept: dict[CaseId, Case] = field(default_factory=dict)
+    asked: list[CaseFilter] = field(default_factory=list)
+    refusal: CaseRefused | None = None
+
+    async def open(self, account_id: AccountId, *, kind: CaseKind, subject: str, by: str, now: datetime, **more: Any) -> Case:
+        if self.refusal:
+            raise self.refusal
+        case = Case(
+            case_id=CaseId(str(uuid_utils.uuid7())),
+            account_id=account_id,
+            kind=kind,
+            subject=subject,
+            opened_at=now,
+            opened_by=by,
+            solution=None,
+            step=ComplaintStep.RECORDED if kind is CaseKind.COMPLAINT else None,
+            escalated_at=None,
+            closed_at=None,
+            closed_by=None,
+            **more,
+        )
+        self.kept[case.case_id] = case
+        return case
+
+    async def change(self, case_id: CaseId, changes: Mapping[str, Any], *, by: str, now: datetime) -> Case:
+        if self.refusal:
+            raise self.refusal
+        values = dict(changes)
+        if values.pop("is_open", None) is False:
+            values |= {"closed_at": now, "closed_by": by}
+        self.kept[case_id] = replace(self.kept[case_id], **values)
+        return self.kept[case_id]
+
+    async def by_id(self, case_id: CaseId) -> Case | None:
+        return self.kept.get(case_id)
+
+    async def list(self, wanted: CaseFilter, *, now: datetime, cursor: str | None, limit: int) -> Page[Case]:
+        if cursor is not None:
+            raise ValueError("not ours")
+        self.asked.append(wanted)
+        return Page(items=tuple(self.kept.values()), next=None)

@@ -20,7 +20,7 @@ from screen_pop.metrics import WebMetrics
 from screen_pop.ports import User
 from screen_pop.server import Ports, build_app, web_runner
 from screen_pop.session import SessionLimits
-from tests.support.desk_stores import FakeMerges, FakeProfiles
+from tests.support.desk_stores import FakeCases, FakeMerges, FakeProfiles
 from tests.support.stores import (
     NOW,
     PASSWORD,
@@ -67,6 +67,7 @@ class Web:
     accounts: FakeAccounts
     merges: FakeMerges
     profiles: FakeProfiles
+    cases: FakeCases
     interactions: FakeInteractions
     commands: FakeCommands
     live: FakeLive
@@ -161,7 +162,7 @@ async def running_web(
     metrics = WebMetrics(CollectorRegistry())
     hub = Hub(metrics, clock=clock, wall_clock=clock.now, max_behind=max_behind)
     users, passwords, accounts, interactions = FakeUsers(), FakePasswords(), FakeAccounts(), FakeInteractions()
-    merges, profiles = FakeMerges(), FakeProfiles(accounts)
+    merges, profiles, cases = FakeMerges(), FakeProfiles(accounts), FakeCases()
     sessions, commands, live, readiness = FakeSessions(users), FakeCommands(), FakeLive(), FakeReadiness()
     ports = Ports(
         users=users,
@@ -171,6 +172,7 @@ async def running_web(
         accounts=accounts,
         merges=merges,
         profiles=profiles,
+        cases=cases,
         interactions=interactions,
         commands=commands,
         wrap_ups=FakeWrapUps(interactions),
@@ -207,6 +209,7 @@ async def running_web(
             accounts=accounts,
             merges=merges,
             profiles=profiles,
+            cases=cases,
             interactions=interactions,
             commands=commands,
             live=live,
