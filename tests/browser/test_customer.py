@@ -79,3 +79,60 @@ async def test_a_double_is_merged_in_two_clicks_and_parted_in_one(desk: Page, se
     assert ("POST", f"{of_account}/merge", {"from": "d-1"}) in server.requests
     await doubles.get_by_role("button", name="Undo").click()
     await expect(doubles.locator("li")).to_have_count(1)
+
+
+async def test_a_promise_is_seen_while_it_rings_and_kept_by_the_call(desk: Page, server: PageServer) -> None:
+    late = {"case_id": "c-1", "kind": "call_back", "subject": "Ring <b>back</b>", "due_at": "2026-01-05T09:00:00.000Z"}
+    complaint = {
+        "case_id": "c-2",
+        "kind": "complaint",
+        "subject": "Tin was open",
+        "due_at": None,
+        "step": "recorded",
+        "owner": "bo",
+    }
+    server.cases = [late, complaint]
+
+    async def kept(_: Any) -> web.Response:
+        server.cases.remove(late)
+        return web.json_response(late)
+
+    async def forward(body: Any) -> web.Response:
+        complaint.update(body)
+        return web.json_response(complaint)
+
+    server.answers["PATCH", "/cases/c-1"], server.answers["PATCH", "/cases/c-2"] = kept, forward
+    promises = desk.locator(".promises")
+
+    await server.push("pop", **page_data.pop())
+    await expect(promises.locator("li")).to_have_count(2)
+    await expect(promises).to_contain_text("Call-back Ring <b>back</b>")
+    await expect(promises).to_contain_text("was due")
+    await promises.get_by_role("button", name="Apologised").click()
+    await expect(promises).to_contain_text("apologised · bo")
+    await promises.get_by_role("button", name="Kept").click()
+
+    await expect(promises.locator("li")).to_have_count(1)
+    assert ("PATCH", "/cases/c-1", {"open": False}) in server.requests
+    assert ("PATCH", "/cases/c-2", {"step": "apologised"}) in server.requests
+
+
+async def test_a_promise_is_made_from_the_card(desk: Page, server: PageServer) -> None:
+    async def made(body: Any) -> web.Response:
+        server.cases = [{**body, "case_id": "c-9", "due_at": None}]
+        return web.json_response(server.cases[0], status=201)
+
+    server.answers["POST", "/cases"] = made
+    await server.push("pop", **page_data.pop())
+    await server.push("call.answered", call=page_data.call(state=CallState.TALKING, talking=("1001",)))
+    promises = desk.locator(".promises")
+
+    await promises.get_by_role("button", name="Promise something").click()
+    await promises.get_by_label("What was promised").fill("Ring back about 5512")
+    await promises.get_by_label("When").select_option("240")
+    await promises.get_by_role("button", name="Promise it").click()
+
+    await expect(promises.locator("li")).to_contain_text("Call-back Ring back about 5512")
+    account_id = page_data.pop()["account"]["account_id"]
+    sent = {"account_id": account_id, "kind": "call_back", "subject": "Ring back about 5512", "due_in_minutes": 240}
+    assert ("POST", "/cases", sent) in server.requests
