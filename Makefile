@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test bench fmt lint types check clean machine
+.PHONY: run test soak bench fmt lint types check clean machine
 
 run: $(STAMP)
 	@$(BIN)/cti-bridge demo
@@ -15,6 +15,10 @@ test: $(STAMP) machine
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+# Bad days in twenty minutes: calls by the thousand on a real Asterisk while everything breaks. See docs/operations.md.
+soak: $(STAMP) machine
+	$(BIN)/python -m tests.soak
 
 bench: $(STAMP)
 	$(BIN)/python -m bench

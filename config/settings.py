@@ -112,6 +112,11 @@ class RecordSettings(_Section):
     queue_log_table: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,127}$")] = "queue_log"
     timezone: str | None = None
 
+    @property
+    def is_configured(self) -> bool:
+        """At least one source is named."""
+        return any((self.cel_csv, self.cel_url, self.cdr_csv, self.cdr_url, self.queue_log, self.queue_log_url))
+
 
 class PbxSettings(_Section):
     """One PBX's manager interface. Plain TCP leaves the machine only with `allow_insecure`."""

@@ -1,7 +1,7 @@
 """The root: builds everything from the settings, supervises it, and states the order of shutdown.
 
 One TaskGroup with named children. What a component expects to go wrong it handles itself; anything else ends the process with
-the task's name in the log, systemd restarts it, and the resync repairs the state.
+the task's name in the log, systemd restarts it, and the journal and the resync give it back its state.
 """
 
 import asyncio
@@ -11,8 +11,9 @@ import re
 import secrets
 import signal
 import ssl
-from collections.abc import Callable, Coroutine, Mapping
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
@@ -29,15 +30,19 @@ from cti_bridge.ami.stream import EVENT_CLASSES
 from cti_bridge.call_task import Desk
 from cti_bridge.commands import Commands, Pbx, WrapUpDesk
 from cti_bridge.domain.account import Found, LookupResult, NotFound, Tier
-from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.tiers import TierRule, TierRules
+from cti_bridge.gaps import GapBook
+from cti_bridge.housekeeping import due_after, escalate, judge_tiers, turn_days, utc_now, watch_rules
+from cti_bridge.journal.writer import Journal, limits_of
 from cti_bridge.live.board import Board
 from cti_bridge.lookup import Lookup
 from cti_bridge.pipeline import CallTasks, Pipeline
+from cti_bridge.record.auditor import Auditor
+from cti_bridge.record.metrics import AuditMetrics
+from cti_bridge.record.reader import PbxRecord
 from cti_bridge.state import Health, ProcessMetrics, State
 from cti_bridge.tracking.tracker import CallTracker
 from routing.fastagi import FastAgiServer
-from routing.hours import after_open_time
 from routing.router import Router
 from routing.rules_holder import RulesHolder
 from screen_pop.hub import Hub
@@ -45,8 +50,10 @@ from screen_pop.live_feed import LiveFeed
 from screen_pop.metrics import WebMetrics
 from screen_pop.server import Ports, build_app, web_runner
 from storage.accounts import Accounts
+from storage.audits import Audits
 from storage.cases import Cases
 from storage.database import Database
+from storage.gaps import Gaps
 from storage.interactions import Interactions
 from storage.merges import Merges
 from storage.profiles import Profiles
@@ -56,17 +63,26 @@ from storage.users import Users
 
 log = structlog.get_logger()
 
-RULES_CHECK_SECONDS = 2.0
-"""How often the rules file is looked at for a change."""
-DAY_CHECK_SECONDS = 1.0
-ESCALATION_SECONDS = 30.0
-"""How often commitments are looked through for those whose time has run out."""
 DRAIN_SECONDS, FLUSH_SECONDS, BROWSER_SECONDS = 5.0, 5.0, 5.0
 """Limits of the stages of shutdown; stragglers are named in the log."""
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
+def auditor_of(settings: Settings, database: Database, *, settled: Callable[[], Awaitable[None]]) -> Auditor:
+    """The audit of every PBX of the settings; one without a record cannot be looked at, and is told so."""
+    numbers = settings.numbers
+    internal = re.compile(numbers.internal)
+    return Auditor(
+        {
+            pbx.name: PbxRecord(pbx.name, pbx.record, internal=internal, region=numbers.region)
+            for pbx in settings.pbx
+            if pbx.record.is_configured
+        },
+        Audits(database),
+        Accounts(database, region=numbers.region),
+        now=utc_now,
+        settled=settled,
+        nightly_at=settings.audit.nightly_at,
+    )
 
 
 class Application:
@@ -88,7 +104,13 @@ class Application:
         self._recorder = Recorder(self.database)
         self._lookup = Lookup(self.accounts, settings.numbers.region)
         self._rules = RulesHolder(settings.routing.file, now=utc_now)
-        self._router = Router(self._rules, lookup=self._by_e164, region=settings.numbers.region, now=utc_now)
+        self._router = Router(
+            self._rules,
+            lookup=self._by_e164,
+            region=settings.numbers.region,
+            now=utc_now,
+            pbxes=tuple(pbx.name for pbx in settings.pbx),
+        )
         self._agi = FastAgiServer(
             host=settings.fastagi.host,
             port=settings.fastagi.port,
@@ -96,17 +118,31 @@ class Application:
             withdraw=self._router.withdraw,
             peers=settings.fastagi.peers,
         )
+        limits = limits_of(settings.journal, pbxes=len(settings.pbx))
+        self._journals = {pbx.name: Journal(settings.journal.directory / pbx.name, limits, pbx=pbx.name) for pbx in settings.pbx}
         self._clients = {
-            pbx.name: AmiClient(pbx, read_secret(pbx).get_secret_value(), event_classes=f"{EVENT_CLASSES},dialplan")
+            pbx.name: AmiClient(
+                pbx,
+                read_secret(pbx).get_secret_value(),
+                event_classes=f"{EVENT_CLASSES},dialplan",
+                tap=self._journals[pbx.name].take,
+            )
             for pbx in settings.pbx
         }
+        self._auditor = auditor_of(settings, self.database, settled=self._recorder.flush)
         self._board = Board(
             since=utc_now(),
             service_level_seconds=settings.queues.service_level_seconds,
             short_abandon_seconds=settings.queues.short_abandon_seconds,
             wrap_up_seconds=settings.queues.wrap_up_seconds,
         )
-        self._state = State(self._board, self._clients, self._rules)
+        self._gaps = GapBook(
+            Gaps(self.database),
+            self._board,
+            auditor=self._auditor,
+            recorded={pbx.name for pbx in settings.pbx if pbx.record.is_configured},
+        )
+        self._state = State(self._board, self._clients, self._rules, self._gaps, self._auditor.last)
         self._registry = CollectorRegistry()
         self._web_metrics = WebMetrics(self._registry)
         self._hub = Hub(self._web_metrics)
@@ -129,6 +165,7 @@ class Application:
         """Serves until stopped. Raises StorageError, OSError (an address is taken), ExceptionGroup (a component failed)."""
         try:
             await self.prepare_store()
+            await self._gaps.load()
             await self._rules.reload()  # a wrong rules file does not keep callers from their default queues
             await self._agi.start()
             self.agi_port = self._agi.port
@@ -142,20 +179,26 @@ class Application:
 
     async def _serve(self, tasks: asyncio.TaskGroup) -> None:
         calls = CallTasks(desk=self._desk(), tasks=tasks)
-        pipelines = [self._pipeline(pbx.name, calls) for pbx in self.settings.pbx]
-        self._register_metrics(calls)
-        runner = await self._start_web()
+        pipelines = {pbx.name: self._pipeline(pbx.name, calls) for pbx in self.settings.pbx}
+        self._register_metrics(calls, pipelines)
         self._start(tasks, "recorder", self._recorder.run)
-        for name, client in self._clients.items():
-            self._start(tasks, f"ami {name}", client.run)
-        for pbx, pipeline in zip(self.settings.pbx, pipelines, strict=True):
-            self._start(tasks, f"pipeline {pbx.name}", pipeline.run)
+        await self._recover(pipelines)
+        runner = await self._start_web()
+        for name, pipeline in pipelines.items():
+            journal = self._journals[name]
+            self._start(tasks, f"journal {name}", journal.run)
+            self._start(tasks, f"ami {name}", self._clients[name].run)
+            self._start(tasks, f"pipeline {name}", pipeline.run)
+            self._start(tasks, f"catch up {name}", partial(pipeline.catch_up, journal))
+        self._start(tasks, "gaps", self._gaps.run)
         self._start(tasks, "live feed", LiveFeed(self._hub, self._state).run)
         self._start(tasks, "fastagi", self._agi.run)
-        self._start(tasks, "rules watch", self._watch_rules)
-        self._start(tasks, "day", self._turn_days)
-        self._start(tasks, "tiers", self._judge_tiers)
-        self._start(tasks, "cases", self._escalate)
+        self._start(tasks, "rules watch", partial(watch_rules, self._rules))
+        self._start(tasks, "day", partial(turn_days, self._board))
+        if self.settings.tiers.rules:
+            self._start(tasks, "tiers", partial(judge_tiers, self.profiles))
+        self._start(tasks, "cases", partial(escalate, self._cases))
+        self._start(tasks, "audit", partial(self._auditor.run, self._gaps.changed))
         log.info("service.started", version=cti_bridge.__version__, host=self.settings.server.host, port=self.port)
         _spare_the_collector()
         self.started.set()
@@ -164,12 +207,18 @@ class Application:
         finally:
             await self._shut_down(calls, runner)
 
+    async def _recover(self, pipelines: Mapping[str, Pipeline]) -> None:
+        """What the service knew before it ended, from the journals: before the first browser asks and before any PBX is heard."""
+        for name, pipeline in pipelines.items():
+            await pipeline.recover(self._journals[name])
+        self._hub.number_after(max(pipeline.seen_until for pipeline in pipelines.values()))
+
     async def _shut_down(self, calls: CallTasks, runner: web.AppRunner) -> None:
         """Stop accepting, stop the PBX links, drain the call tasks, flush the recorder, close the browsers."""
         log.info("service.stopping")
         for site in tuple(runner.sites):
             await site.stop()
-        self._cancel("ami", "pipeline", "fastagi", "rules", "day", "tiers", "cases")
+        self._cancel("ami", "pipeline", "catch up", "fastagi", "rules", "day", "audit", "tiers", "cases")
         await calls.drain(DRAIN_SECONDS)
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
@@ -177,7 +226,9 @@ class Application:
         except TimeoutError:
             log.error("shutdown.not_flushed", calls=self._recorder.waiting)
         await runner.cleanup()
-        self._cancel("live feed", "recorder")
+        self._cancel("live feed", "recorder", "journal", "gaps")
+        for journal in self._journals.values():
+            await journal.close()  # with what is not stored in its last note: the next start takes it up
         log.info("service.stopped")
 
     def _start(self, tasks: asyncio.TaskGroup, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -199,16 +250,21 @@ class Application:
     def _pipeline(self, pbx: str, calls: CallTasks) -> Pipeline:
         numbers = self.settings.numbers
         tracker = CallTracker(pbx, region=numbers.region, internal=re.compile(numbers.internal))
-        return Pipeline(self._clients[pbx], tracker, self._board, calls, pbx=pbx)
+        return Pipeline(self._clients[pbx], tracker, self._board, calls, self._gaps, pbx=pbx)
 
-    def _register_metrics(self, calls: CallTasks) -> None:
+    def _register_metrics(self, calls: CallTasks, pipelines: Mapping[str, Pipeline]) -> None:
         counters: dict[str, Callable[[], Mapping[str, int]]] = {
             "recorder": lambda: dict(self._recorder.counters.items()),
             "lookup": lambda: dict(self._lookup.counters.items()),
             "routing": lambda: self._router.counters,
             "fastagi": lambda: self._agi.counters,
             "call_tasks": lambda: calls.counters,
+            "gaps": lambda: self._gaps.counters,
+            "audit": lambda: self._auditor.counters,
+            "tracker": lambda: sum((pipeline.anomalies for pipeline in pipelines.values()), Counter[str]()),
+            "journal": lambda: sum((journal.counters for journal in self._journals.values()), Counter[str]()),
         }
+        self._registry.register(AuditMetrics(self._auditor.last))
         self._registry.register(ProcessMetrics(self._board, self._clients, counters))
 
     async def _start_web(self) -> web.AppRunner:
@@ -224,12 +280,13 @@ class Application:
             merges=Merges(self.database, self.accounts),
             profiles=self.profiles,
             cases=self._cases,
-            due_after=self._due_after,
+            due_after=partial(due_after, self._rules, self.settings.cases.hours),
             interactions=self.interactions,
+            gaps=Gaps(self.database),
             commands=Commands(pbxes, self._board),
             wrap_ups=WrapUpDesk(self._recorder, self.interactions, self._board),
             live=self._state,
-            readiness=Health(self.database.check_schema, self._recorder, self._clients, self._rules),
+            readiness=Health(self.database.check_schema, self._recorder, self._clients, self._rules, self._journals),
         )
         app = build_app(ports, self._hub, self._web_metrics, version=cti_bridge.__version__, origins=server.origins)
         runner = web_runner(app, shutdown_seconds=BROWSER_SECONDS)
@@ -246,58 +303,6 @@ class Application:
     async def _by_e164(self, number: str) -> LookupResult:
         candidates = await self.accounts.by_phone(number)
         return Found(candidates=candidates) if candidates else NotFound()
-
-    async def _watch_rules(self) -> None:
-        """Takes a changed rules file into force, if it is good; else the admin's page says what is wrong."""
-        seen = self._rules_stamp()
-        while True:
-            await asyncio.sleep(RULES_CHECK_SECONDS)
-            stamp = self._rules_stamp()
-            if stamp != seen:
-                seen = stamp
-                await self._rules.reload()
-
-    def _rules_stamp(self) -> tuple[int, int] | None:
-        try:
-            status = self.settings.routing.file.stat()
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_size
-
-    async def _judge_tiers(self) -> None:
-        """The rules may have changed since the last start; a store that is away leaves the tiers as they are."""
-        if self.settings.tiers.rules:
-            try:
-                await self.profiles.judge_all(now=utc_now())
-            except StorageError as error:
-                log.warning("tiers.not_judged", error=str(error))
-
-    def _due_after(self, now: datetime, amount: timedelta) -> datetime:
-        """Working time is what the routing file's hours say, those that section [cases] names; else the clock's time."""
-        rules = self._rules.rules
-        named = (one for one in (rules.hours if rules is not None else ()) if one.name == self.settings.cases.hours)
-        hours = next(named, None)
-        return now + amount if hours is None else after_open_time(hours, now, amount)
-
-    async def _escalate(self) -> None:
-        """Commitments whose time runs out are marked, once each, and supervisors find them in the list."""
-        while True:
-            await asyncio.sleep(ESCALATION_SECONDS)
-            try:
-                for case in await self._cases.escalate(now=utc_now()):
-                    log.warning("case.escalated", case_id=case.case_id, kind=case.kind.value, owner=case.owner)
-            except StorageError as error:
-                log.warning("case.not_escalated", error=str(error))
-
-    async def _turn_days(self) -> None:
-        """The day's figures begin anew at the machine's own midnight."""
-        day = utc_now().astimezone().date()
-        while True:
-            await asyncio.sleep(DAY_CHECK_SECONDS)
-            today = utc_now().astimezone().date()
-            if today != day:
-                day = today
-                self._board.begin_day(utc_now())
 
 
 def _spare_the_collector() -> None:

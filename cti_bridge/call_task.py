@@ -6,14 +6,14 @@ and the finished call on the customer's account. A slow look-up or store delays 
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import assert_never
 
 import structlog
 
 from cti_bridge.domain.account import AccountId, Candidate, Found, LookupResult, NotFound, TimedOut
-from cti_bridge.domain.call import Call, Direction
+from cti_bridge.domain.call import Call, Direction, Extension
 from cti_bridge.domain.call_events import (
     CallAnswered,
     CallArrived,
@@ -33,19 +33,28 @@ from cti_bridge.domain.errors import StorageError
 from cti_bridge.lookup import DEADLINE_SECONDS, Lookup
 from screen_pop.hub import Hub
 from screen_pop.pop import ScreenPop, build_pop, pop_id_of
-from storage.recorder import Recorder
+from screen_pop.visible import agents_in
+from storage.recorder import NotTaken, Recorder
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """What a call task works with. `decision_for` takes the Uniqueid of the call's first channel."""
+    """What a call task works with. `decision_for` takes the PBX and the Uniqueid of the call's first channel there."""
 
     hub: Hub
     lookup: Lookup
     recorder: Recorder
-    decision_for: Callable[[str], RoutingDecision | None]
+    decision_for: Callable[[str, str], RoutingDecision | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """What happened to a call before this service was started anew; `is_restored` is set once its cards are back."""
+
+    events: Sequence[CallEvent]
+    is_restored: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class _Caller:
@@ -112,11 +121,14 @@ def _account_of(result: LookupResult) -> AccountId | None:
     return match.account.account_id if match else None
 
 
-async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:
-    """Follows one call from its arrival to its record; returns when it is stored, or known not to be storable now."""
+async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk, before: Before | None = None) -> bool:
+    """Follows one call from its arrival, or from where it stood `before`, to its record.
+
+    Returns when it is stored, or known never to be storable; False where it was not taken now: the journal keeps it.
+    """
     async with asyncio.TaskGroup() as tasks:
         caller = _Caller(desk, tasks)
-        updates: list[asyncio.Task[None]] = []
+        updates = await _restore(before, caller, desk, tasks) if before is not None else []
         while True:
             event = await events.get()
             caller.call = event.call
@@ -138,14 +150,47 @@ async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk) -> None:
                     if call.direction is not Direction.INTERNAL:
                         caller.look_up(call)
                     await desk.hub.tell_call(event)
-                    await _record(call, caller, desk)
+                    is_settled = await _record(call, caller, desk)
                     caller.stop()
                     for update in updates:
                         update.cancel()
-                    return
+                    return is_settled
                 case _:
                     assert_never(event)
             await desk.hub.tell_call(event)
+
+
+async def _restore(before: Before, caller: _Caller, desk: Desk, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+    """Puts the cards back that stood, without telling anybody: they come with the snapshot. Gives what follows them later."""
+    late: list[asyncio.Task[None]] = []
+    call = caller.call = before.events[-1].call
+    if call.direction is not Direction.INTERNAL:
+        caller.look_up(call)
+        for offered in _standing(before.events):
+            found = await caller.within_deadline()
+            desk.hub.restore_pop(_built(call, offered, found, desk))
+            if isinstance(found, TimedOut):
+                late.append(tasks.create_task(_pop_later(offered, caller, desk), name="pop later"))
+    before.is_restored.set()
+    return late
+
+
+def _standing(before: Sequence[CallEvent]) -> list[CallOffered]:
+    """The rings whose card stands: until the ring ends without an answer there, and then as long as the agent has the caller."""
+    rings: dict[Extension, CallOffered] = {}
+    answered: set[Extension] = set()
+    for event in before:
+        match event:
+            case CallOffered(agent=agent):
+                rings[agent] = event
+            case OfferEnded(agent=agent):
+                rings.pop(agent, None)
+            case CallAnswered(agent=agent):
+                answered.add(agent)
+            case _:
+                pass
+    concerned = agents_in(before[-1].call)
+    return [ring for agent, ring in rings.items() if agent in concerned or agent not in answered]
 
 
 async def _pop(event: CallOffered, caller: _Caller, desk: Desk) -> bool:
@@ -165,13 +210,14 @@ async def _pop_later(event: CallOffered, caller: _Caller, desk: Desk) -> None:
 def _built(call: Call, event: CallOffered, found: LookupResult, desk: Desk) -> ScreenPop:
     match = _clear_match(found)
     history = match.history if match else ()
-    return build_pop(call, event.agent, event.nth, found, history=history, decision=desk.decision_for(_uniqueid(call)))
+    return build_pop(call, event.agent, event.nth, found, history=history, decision=desk.decision_for(call.pbx, _uniqueid(call)))
 
 
-async def _record(call: Call, caller: _Caller, desk: Desk) -> None:
+async def _record(call: Call, caller: _Caller, desk: Desk) -> bool:
     """Puts the call on the account; the canonical log line of the call comes once it is on disk.
 
     A customer who is found too late is added to the record: it does not wait for the look-up, so that a stop loses no call.
+    False: not taken now, it must be put again.
     """
     began = time.monotonic()
     found = await caller.within_deadline()
@@ -182,9 +228,11 @@ async def _record(call: Call, caller: _Caller, desk: Desk) -> None:
             account_id = _account_of(await caller.whenever())
             if account_id is not None:
                 await desk.recorder.put(call, account_id)
+    except NotTaken:
+        return False
     except StorageError as error:
         log.error("call.not_recorded", call_id=call.call_id, error=str(error))
-        return
+        return True
     log.info(
         "call.recorded",
         call_id=call.call_id,
@@ -197,6 +245,7 @@ async def _record(call: Call, caller: _Caller, desk: Desk) -> None:
         known=account_id is not None,
         store_s=round(time.monotonic() - began, 3),
     )
+    return True
 
 
 def _uniqueid(call: Call) -> str:

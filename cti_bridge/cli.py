@@ -1,7 +1,7 @@
 """The program: reads its arguments, calls one function, tells people in plain words what went wrong.
 
 Exit codes: 0 done (a service that was told to stop, too), 1 failed or found something, 2 wrong settings, rules or arguments
-(nothing was done), 130 interrupted.
+(nothing was done) or an audit that could not look, 130 interrupted.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Never
 
@@ -21,10 +21,14 @@ from config.load import load_settings, read_secret
 from config.settings import Settings
 from cti_bridge import logs
 from cti_bridge.ami.client import AmiClient
-from cti_bridge.app import on_stop_signals, serve
+from cti_bridge.app import auditor_of, on_stop_signals, serve
 from cti_bridge.demo import run_demo
-from cti_bridge.domain.errors import ConfigError, CtiError
+from cti_bridge.doctor.examination import LISTEN_SECONDS, MAX_LISTEN_SECONDS, Report, examine
+from cti_bridge.doctor.report import lines_of
+from cti_bridge.domain.audit import AuditReason, AuditResult, audit_document
+from cti_bridge.domain.errors import ConfigError, CtiError, StorageError
 from cti_bridge.domain.user import Role
+from cti_bridge.record.report import moment_of, report_lines
 from cti_bridge.replay import RECORD_CLASSES, event_document, record, replay_calls, replay_events
 from routing.rules_file import read_rules
 from routing.yaml_nodes import Severity
@@ -111,6 +115,30 @@ def check(config: ConfigOption = None) -> None:
 
 
 @app.command()
+def doctor(
+    config: ConfigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    listen: Annotated[
+        float, typer.Option(min=0.0, max=MAX_LISTEN_SECONDS, help="Seconds to listen whether events arrive.")
+    ] = LISTEN_SECONDS,
+) -> None:
+    """Asks each PBX what is missing or wrong, changes nothing there; each finding with the line to change. Exit 0/1/2."""
+    settings = _settings(config)
+    logs.configure(settings.log, stream=sys.stderr)
+
+    async def look() -> Report:
+        return await examine(settings, now=datetime.now(UTC), listen_seconds=listen)
+
+    report = asyncio.run(look())
+    if as_json:
+        _print_json(report.document())
+    else:
+        for line in lines_of(report, colours=sys.stdout.isatty()):
+            print(line)
+    raise typer.Exit(report.exit_code)
+
+
+@app.command()
 def replay(
     trace: Annotated[Path, typer.Argument(help="The recorded bytes (.ami).")],
     times: Annotated[Path | None, typer.Option(help="The times of receipt (.ts).")] = None,
@@ -164,6 +192,55 @@ def record_command(
 
     _run(until_stopped())
     print(f"Recorded {output} ({output.stat().st_size} bytes).")
+
+
+@app.command()
+def audit(
+    config: ConfigOption = None,
+    since: Annotated[str | None, typer.Option(help="2026-11-21, or 2026-11-21T08:00+01:00; without it a day ago.")] = None,
+    until: Annotated[str | None, typer.Option(help="As --since, a date to its end; without it now.")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what is found; what agents wrote stays.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    pbx: Annotated[str | None, typer.Option(help="Name of the PBX; without it all.")] = None,
+) -> None:
+    """The calls in the store against the PBX's own record. Exits 0: nothing is wrong, 1: something is, 2: could not look."""
+    settings = _settings(config)
+    logs.configure(settings.log, stream=sys.stderr)
+    names = [one.name for one in settings.pbx if pbx in {None, one.name}]
+    if not names:
+        _complain(f"no [[pbx]] is named {pbx}: there are {', '.join(one.name for one in settings.pbx)}", code=2)
+    now = datetime.now(UTC)
+    try:
+        end = min(now, moment_of(until, at_end=True)) if until else now
+        begin = moment_of(since, at_end=False) if since else end - timedelta(days=1)
+    except ValueError as error:
+        _complain(error, code=2)
+    if begin >= end:
+        _complain("nothing lies between --since and --until", code=2)
+
+    async def compare() -> list[AuditResult]:
+        database = Database(settings.database.url)
+        try:
+            await database.check_schema()
+            auditor = auditor_of(settings, database, settled=_at_once)
+            return [await auditor.audit(name, begin, end, reason=AuditReason.COMMAND, repair=repair) for name in names]
+        finally:
+            await database.close()
+
+    try:
+        results = asyncio.run(compare())
+    except StorageError as error:
+        _complain(error, code=2)
+    if as_json:
+        _print_json({"results": [audit_document(result) for result in results]})
+    else:
+        print(*report_lines(results, zone=None), sep="\n")
+    could_look = all(result.error is None for result in results)
+    raise typer.Exit(0 if all(result.is_clean for result in results) else 1 if could_look else 2)
+
+
+async def _at_once() -> None:
+    """Nothing of this process is on its way to the store."""
 
 
 @app.command()

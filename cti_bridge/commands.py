@@ -20,6 +20,7 @@ from cti_bridge.ami.control import AmiControl
 from cti_bridge.domain.call import Call, CallId, CallState, Extension
 from cti_bridge.domain.errors import AmiDisconnected, AmiRefused, AmiTimeout
 from cti_bridge.domain.interaction import Interaction
+from cti_bridge.kill_points import kill_points
 from cti_bridge.live.board import Board
 from screen_pop.ports import CommandRefused, Interactions
 from screen_pop.visible import agents_of, talked_in
@@ -134,6 +135,7 @@ class WrapUpDesk:
 
     async def save(self, call_id: CallId, agent: Extension, changes: dict[str, Any]) -> Interaction:
         """Only agents who have or had the call may label it. Raises CommandRefused, StorageError."""
+        kill_points.reached("wrap_up.received")
         call = self._board.call(call_id)
         if call is not None:
             allowed = agent in agents_of(call)
@@ -145,6 +147,8 @@ class WrapUpDesk:
         if not allowed:
             raise CommandRefused("not-in-this-call", "you had no part in this call")
         try:
-            return await self._recorder.set_wrap_up(call_id, changes, call=call, now=datetime.now(UTC))
+            saved = await self._recorder.set_wrap_up(call_id, changes, call=call, now=datetime.now(UTC))
         except ValueError as error:
             raise CommandRefused("wrong-value", str(error)) from error
+        kill_points.reached("wrap_up.committed")
+        return saved

@@ -6,7 +6,7 @@ Prometheus collector.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -14,22 +14,38 @@ from prometheus_client.registry import Collector
 from cti_bridge.ami.client import AmiClient
 from cti_bridge.ami.link import LinkState
 from cti_bridge.domain.agent import AgentState
+from cti_bridge.domain.audit import AuditResult
 from cti_bridge.domain.call import Call
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.figures import QueueFigures
+from cti_bridge.gaps import GapBook
+from cti_bridge.journal.writer import Journal
 from cti_bridge.live.board import Board
 from routing.rules_holder import RulesHolder
-from screen_pop.ports import Check, PbxLink, RoutingStatus
+from screen_pop.ports import Check, GapSeen, PbxLink, RoutingStatus
 from storage.recorder import Recorder
 
 _STORE_SECONDS = 0.8
+STUCK = timedelta(hours=4)
+"""A call that the PBX has held for so long is no talk: a leaked channel, or a line that nobody hung up. It is left alone."""
+GAPS_SHOWN = timedelta(days=1)
+"""How long ago a gap may have ended to be on the boards."""
 
 
 class State:
     """`LiveState`."""
 
-    def __init__(self, board: Board, clients: Mapping[str, AmiClient], rules: RulesHolder) -> None:
+    def __init__(
+        self,
+        board: Board,
+        clients: Mapping[str, AmiClient],
+        rules: RulesHolder,
+        gaps: GapBook,
+        last_audits: Callable[[], Mapping[str, AuditResult]],
+    ) -> None:
         self._board = board
+        self._gaps = gaps
+        self._last_audits = last_audits
         self._clients = clients
         self._rules = rules
 
@@ -44,6 +60,15 @@ class State:
 
     def links(self) -> Sequence[PbxLink]:
         return [_link(name, client) for name, client in self._clients.items()]
+
+    def gaps(self) -> Sequence[GapSeen]:
+        return self._gaps.seen(datetime.now(UTC) - GAPS_SHOWN)
+
+    def is_audited(self, pbx: str) -> bool:
+        return self._gaps.is_audited(pbx)
+
+    def audits(self) -> Sequence[AuditResult]:
+        return tuple(self._last_audits().values())
 
     def routing(self) -> RoutingStatus:
         rules = self._rules
@@ -60,12 +85,18 @@ class Health:
     """`Readiness`: the store and the recorder are required; a PBX that is away makes the service degraded, not unready."""
 
     def __init__(
-        self, store: Callable[[], Awaitable[None]], recorder: Recorder, clients: Mapping[str, AmiClient], rules: RulesHolder
+        self,
+        store: Callable[[], Awaitable[None]],
+        recorder: Recorder,
+        clients: Mapping[str, AmiClient],
+        rules: RulesHolder,
+        journals: Mapping[str, Journal],
     ) -> None:
         self._store = store
         self._recorder = recorder
         self._clients = clients
         self._rules = rules
+        self._journals = journals
 
     async def checks(self) -> Sequence[Check]:
         checks = [await self._store_check()]
@@ -75,6 +106,9 @@ class Health:
             status = client.status()
             ok = status.state is LinkState.CONNECTED
             checks.append(Check(name=f"pbx {name}", ok=ok, required=False, detail=status.detail))
+        for name, journal in self._journals.items():
+            detail = journal.trouble or "what is read from the PBX is kept"
+            checks.append(Check(name=f"journal {name}", ok=journal.trouble is None, required=False, detail=detail))
         good = self._rules.rules is not None
         detail = "rules are in force" if good else "no good rules file: the dialplan's default queues take every call"
         checks.append(Check(name="routing", ok=good, required=False, detail=detail))
@@ -127,8 +161,11 @@ class ProcessMetrics(Collector):
         waiting = GaugeMetricFamily("cti_queue_waiting", "Callers waiting now", labels=["queue"])
         for figures in self._board.queues(datetime.now(UTC)):
             waiting.add_metric([figures.queue], figures.waiting)
-        live = GaugeMetricFamily("cti_calls_live", "Calls going on now", value=len(self._board.calls()))
-        yield from (connected, frames, waiting, live)
+        calls, now = self._board.calls(), datetime.now(UTC)
+        live = GaugeMetricFamily("cti_calls_live", "Calls going on now", value=len(calls))
+        old = sum(now - call.started_at > STUCK for call in calls)
+        stuck = GaugeMetricFamily("cti_calls_stuck", "Calls that the PBX has held for more than 4 hours", value=old)
+        yield from (connected, frames, waiting, live, stuck)
         for component, read in self._counters.items():
             family = CounterMetricFamily(f"cti_{component}", f"What happened in the {component}, by kind", labels=["kind"])
             for kind, count in read().items():

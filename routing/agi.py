@@ -20,6 +20,7 @@ MAX_LINES = 160
 
 _LINE = re.compile(r"(agi_[a-z0-9_]{1,60}): ?(.*)", re.DOTALL)
 _DIALLED = re.compile(r"\+?[0-9*#]{1,32}")
+_PBX = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _UNIQUEID = re.compile(r"[\x21-\x7e]{1,150}")
 _NEEDED = frozenset(
     {
@@ -57,11 +58,16 @@ class AgiRefused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgiRequest:
-    """The PBX asks where a call should go. `caller` as presented, None where the caller showed or wants to show none."""
+    """The PBX asks where a call should go. `caller` as presented, None where the caller showed or wants to show none.
+
+    `pbx`: which one asks, by its name in the settings, where the dialplan says it (`?pbx=`): two PBXs may give two calls the same
+    Uniqueid. Nothing else tells it: the address may be the same for both, or another than the one they are reached at.
+    """
 
     uniqueid: str
     did: str
     caller: str | None
+    pbx: str | None = None
 
 
 def read_request(lines: list[bytes]) -> AgiRequest:
@@ -78,7 +84,14 @@ def read_request(lines: list[bytes]) -> AgiRequest:
     script, _, query = fields["agi_network_script"].partition("?")
     if script.strip("/") != "route":
         raise AgiRefused("unknown_script", "only agi://HOST/route is answered")
-    return AgiRequest(uniqueid=_uniqueid(fields), did=_dialled(query, fields), caller=_caller(fields))
+    given = dict(part.split("=", 1) for part in query.split("&") if "=" in part)
+    pbx = given.get("pbx", "")
+    return AgiRequest(
+        uniqueid=_uniqueid(fields),
+        did=_dialled(unquote(given.get("did", "")), fields),
+        caller=_caller(fields),
+        pbx=pbx if _PBX.fullmatch(pbx) else None,
+    )
 
 
 def answer_commands(decision: RoutingDecision) -> tuple[bytes, ...]:
@@ -107,10 +120,9 @@ def _uniqueid(fields: dict[str, str]) -> str:
     return fields["agi_uniqueid"]
 
 
-def _dialled(query: str, fields: dict[str, str]) -> str:
+def _dialled(did: str, fields: dict[str, str]) -> str:
     """`?did=` of the dialplan, else the number the trunk gave, else the extension (which inside a subroutine is no number)."""
-    given = dict(part.split("=", 1) for part in query.split("&") if "=" in part)
-    for number in (unquote(given.get("did", "")), fields["agi_dnid"], fields["agi_extension"]):
+    for number in (did, fields["agi_dnid"], fields["agi_extension"]):
         if _DIALLED.fullmatch(number):
             return number
     raise AgiRefused("garbage", "no number was dialled: pass ?did=${EXTEN}")

@@ -7,7 +7,7 @@ that the screen pop and "why did this call come here" can tell.
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,6 +33,9 @@ MAX_LOOKUPS = 64
 """Look-ups under way at once, overdue ones included: a store that hangs costs this many tasks and no more."""
 
 
+_Key = tuple[str | None, str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Remembered:
     """The facts and rules rather than the trace: it is the same whenever it is made, and far larger."""
@@ -43,7 +46,10 @@ class _Remembered:
 
 
 class Router:
-    """`lookup` takes an E.164 number and may raise StorageError; `region` (ISO 3166) reads national numbers."""
+    """`lookup` takes an E.164 number and may raise StorageError; `region` (ISO 3166) reads national numbers.
+
+    `pbxes`: the names of the PBXs that may ask. Where there is one only, it is the one.
+    """
 
     def __init__(
         self,
@@ -52,15 +58,17 @@ class Router:
         lookup: Callable[[str], Coroutine[Any, Any, LookupResult]],
         region: str,
         now: Callable[[], datetime],
+        pbxes: Sequence[str] = (),
         lookup_seconds: float = 0.03,
     ) -> None:
         self._holder = holder
         self._lookup = lookup
         self._region = region
         self._now = now
+        self._pbxes = tuple(pbxes)
         self._lookup_seconds = lookup_seconds
         self._lookups: set[asyncio.Task[LookupResult]] = set()
-        self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
+        self._remembered: OrderedDict[_Key, _Remembered] = OrderedDict()
         self.counters: Counter[str] = Counter()
 
     async def decide(self, request: AgiRequest) -> RoutingDecision | None:
@@ -82,7 +90,7 @@ class Router:
         if decided.hangs_on_account and caller is not None:
             facts = with_account(facts, await self._look_up(caller))
             decided = decide(facts, rules)
-        self._remember(request.uniqueid, _Remembered(decision=decided.decision, facts=facts, rules=rules))
+        self._remember(self._key(request), _Remembered(decision=decided.decision, facts=facts, rules=rules))
         log.info(
             "routing.decided",
             uniqueid=request.uniqueid,
@@ -95,16 +103,16 @@ class Router:
 
     def withdraw(self, request: AgiRequest) -> None:
         """Forgets a decision that did not reach the PBX: the default queue took the call, and no pop may say otherwise."""
-        self._remembered.pop(request.uniqueid, None)
+        self._remembered.pop(self._key(request), None)
 
-    def decision_for(self, uniqueid: str) -> RoutingDecision | None:
+    def decision_for(self, pbx: str, uniqueid: str) -> RoutingDecision | None:
         """The decision about the PBX's channel, while it is remembered."""
-        remembered = self._remembered.get(uniqueid)
+        remembered = self._about(pbx, uniqueid)
         return remembered.decision if remembered is not None else None
 
-    def trace_for(self, uniqueid: str) -> tuple[RuleTrace, ...]:
+    def trace_for(self, pbx: str, uniqueid: str) -> tuple[RuleTrace, ...]:
         """Every rule up to the one that decided; empty once forgotten."""
-        remembered = self._remembered.get(uniqueid)
+        remembered = self._about(pbx, uniqueid)
         return decide(remembered.facts, remembered.rules).trace if remembered is not None else ()
 
     async def close(self) -> None:
@@ -112,6 +120,15 @@ class Router:
         for task in self._lookups:
             task.cancel()
         await asyncio.gather(*self._lookups, return_exceptions=True)
+
+    def _key(self, request: AgiRequest) -> _Key:
+        """Who asked about which channel; None: one of several PBXs that did not say which."""
+        if request.pbx is None and len(self._pbxes) == 1:
+            return self._pbxes[0], request.uniqueid
+        return (request.pbx if request.pbx in self._pbxes else None), request.uniqueid
+
+    def _about(self, pbx: str, uniqueid: str) -> _Remembered | None:
+        return self._remembered.get((pbx, uniqueid)) or self._remembered.get((None, uniqueid))
 
     async def _look_up(self, caller: str) -> LookupResult:
         if len(self._lookups) >= MAX_LOOKUPS:
@@ -135,9 +152,9 @@ class Router:
         if not isinstance(error, StorageError):
             log.error("routing.lookup_failed", exc_info=error)
 
-    def _remember(self, uniqueid: str, remembered: _Remembered) -> None:
-        self._remembered[uniqueid] = remembered
-        self._remembered.move_to_end(uniqueid)
+    def _remember(self, key: _Key, remembered: _Remembered) -> None:
+        self._remembered[key] = remembered
+        self._remembered.move_to_end(key)
         oldest_kept = remembered.facts.at - MAX_AGE
         while len(self._remembered) > MAX_REMEMBERED or next(iter(self._remembered.values())).facts.at < oldest_kept:
             self._remembered.popitem(last=False)

@@ -19,6 +19,7 @@ from cti_bridge.domain.call import Call, CallId, Extension, call_document
 from cti_bridge.domain.call_events import CallEnded, CallEvent, OfferEnd
 from cti_bridge.domain.errors import WireError
 from cti_bridge.domain.interaction import Interaction, interaction_document
+from cti_bridge.kill_points import kill_points
 from screen_pop import wire
 from screen_pop.metrics import WebMetrics
 from screen_pop.outbox import LatestStates, Outbox
@@ -36,6 +37,8 @@ YIELD_EVERY = 16
 MAX_RECEIVERS = 10_000
 MAX_CONNECTIONS = 10_000
 MAX_CONNECTIONS_PER_USER = 20
+IDS_A_SECOND = 1_000_000
+"""More than any receiver is ever told in a second; a number in JSON is exact up to 2**53, which is the year 2255."""
 POPS_REMEMBERED = 10_000
 """Pops whose `shown` is still expected; far more than ring at once."""
 
@@ -92,6 +95,7 @@ class Hub:
         self._clock = clock
         self._wall_clock = wall_clock
         self._max_behind = max_behind
+        self._numbered_after = 0.0
         self._agents: OrderedDict[Extension, Receiver] = OrderedDict()
         self._supervisors = self._new_receiver()
         self._connections: dict[Connection, None] = {}
@@ -105,14 +109,15 @@ class Hub:
         """Shows the pop to its agent. The same pop again (a replayed stream) is not sent twice."""
         if pop.pop_id in self._sent:
             return
-        self._sent[pop.pop_id] = _SentPop(pop.agent, self._clock())
-        if len(self._sent) > POPS_REMEMBERED:
-            self._sent.popitem(last=False)
-        self._standing.setdefault(pop.call.call_id, {})[pop.pop_id] = pop
-        if len(self._standing) > POPS_REMEMBERED:
-            self._standing.popitem(last=False)
+        self._stand(pop, _SentPop(pop.agent, self._clock()))
         self._metrics.pops.labels("sent").inc()
         await self.deliver(pop.agent, "pop", pop_document(pop), at=at)
+        kill_points.reached("pop.sent")
+
+    def restore_pop(self, pop: ScreenPop) -> None:
+        """Takes a pop as sent and shown that was so before this service was started anew: it comes with the snapshot only."""
+        is_answered = pop.agent in pop.call.talking
+        self._stand(pop, _SentPop(pop.agent, self._clock(), is_shown=True, is_answered=is_answered))
 
     async def update_pop(self, pop: ScreenPop, *, at: datetime) -> None:
         """Replaces what a pop showed (a late look-up, a merge); nothing happens where the pop no longer stands."""
@@ -212,6 +217,14 @@ class Hub:
             self._metrics.pops.labels("shown").inc()
             self._metrics.pop_latency.labels("shown").observe(self._clock() - sent.sent_at)
 
+    def number_after(self, seen_until: float) -> None:
+        """Called once before the first browser: the service was up before, until this moment in Unix seconds. The clock may have
+        been set back since, and an id of then must not be taken for one of now.
+        """
+        self._numbered_after = seen_until
+        self._supervisors = self._new_receiver()
+        self._agents.clear()
+
     def standing_pops(self, agent: Extension | None) -> tuple[ScreenPop, ...]:
         """The pops of calls that ring at the agent or that the agent has, oldest first."""
         return tuple(pop for pops in self._standing.values() for pop in pops.values() if pop.agent == agent)
@@ -266,8 +279,9 @@ class Hub:
         return receiver
 
     def _new_receiver(self) -> Receiver:
-        """Ids begin at the present millisecond: after a restart none is given twice, and an id of before is seen to be old."""
-        return Receiver(Outbox(first_id=int(self._wall_clock().timestamp() * 1000)))
+        """Ids begin with the moment: after a restart none is given twice, and an id of before is seen to be old."""
+        begun_at = max(self._wall_clock().timestamp(), self._numbered_after)
+        return Receiver(Outbox(first_id=int(begun_at * IDS_A_SECOND)))
 
     def _give_up_one(self) -> None:
         absent = next((agent for agent, receiver in self._agents.items() if not receiver.connections), None)
@@ -290,6 +304,14 @@ class Hub:
                 self._drop_standing(call.call_id, pop.pop_id)
             else:
                 self._standing[call.call_id][pop.pop_id] = replace(pop, call=call)
+
+    def _stand(self, pop: ScreenPop, sent: _SentPop) -> None:
+        self._sent[pop.pop_id] = sent
+        if len(self._sent) > POPS_REMEMBERED:
+            self._sent.popitem(last=False)
+        self._standing.setdefault(pop.call.call_id, {})[pop.pop_id] = pop
+        if len(self._standing) > POPS_REMEMBERED:
+            self._standing.popitem(last=False)
 
     def _drop_standing(self, call_id: CallId, pop_id: str) -> None:
         pops = self._standing.get(call_id, {})

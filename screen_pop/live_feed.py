@@ -12,7 +12,7 @@ from cti_bridge.domain.agent import AgentState, agent_document
 from cti_bridge.domain.figures import figures_document
 from screen_pop.hub import Connection, Hub
 from screen_pop.ports import LiveState, Role
-from screen_pop.visible import link_document, routing_document
+from screen_pop.visible import audit_summary, link_document, routing_document, seen_gap_document
 from screen_pop.wire import ROUTING_STATE, to_json
 
 INTERVAL_SECONDS = 0.5
@@ -25,6 +25,8 @@ class _Picture:
     queues: Mapping[str, bytes] = field(default_factory=dict)
     agents: Mapping[str, bytes] = field(default_factory=dict)
     links: Mapping[str, bytes] = field(default_factory=dict)
+    gaps: Mapping[str, bytes] = field(default_factory=dict)
+    audits: Mapping[str, bytes] = field(default_factory=dict)
     routing: Mapping[str, bytes] = field(default_factory=dict)
     states: Mapping[str, AgentState] = field(default_factory=dict)
 
@@ -52,10 +54,12 @@ class LiveFeed:
             queues=_changed(self._before.queues, picture.queues),
             agents=_changed(self._before.agents, picture.agents),
             links=picture.links if picture.links != self._before.links else {},
+            gaps=_changed(self._before.gaps, picture.gaps),
+            audits=_changed(self._before.audits, picture.audits),
             routing=_changed(self._before.routing, picture.routing),
         )
         self._before = picture
-        if not (changed.queues or changed.agents or changed.links or changed.routing):
+        if not (changed.queues or changed.agents or changed.links or changed.gaps or changed.audits or changed.routing):
             return
         own_queues: dict[str, tuple[str, ...]] = {state.agent: state.queues for state in states}
         async for connection in self._hub.open_connections():
@@ -67,6 +71,8 @@ class LiveFeed:
             agents={state.agent: self._encoded(state) for state in states},
             states={state.agent: state for state in states},
             links={link.name: to_json(link_document(link)) for link in self._live.links()},
+            gaps={seen.gap.gap_id: to_json(seen_gap_document(seen)) for seen in self._live.gaps()},
+            audits={result.pbx: to_json(audit_summary(result)) for result in self._live.audits()},
             routing={"": to_json(routing_document(self._live.routing()))},
         )
 
@@ -82,11 +88,13 @@ class LiveFeed:
     ) -> None:
         user, latest = connection.user, connection.latest
         queues, agents = changed.queues, changed.agents
+        gaps, audits = changed.gaps, changed.audits
         routing: Mapping[str, bytes] = {}
         match user.role:
             case Role.AGENT:
                 own = user.extension or ""
                 agents = {own: agents[own]} if own in agents else {}
+                gaps, audits = {}, {}
                 # A changed agent may have joined a queue whose figures did not change: show those of all the own queues.
                 source = picture.queues if agents else queues
                 queues = {queue: source[queue] for queue in own_queues.get(own, ()) if queue in source}
@@ -98,6 +106,8 @@ class LiveFeed:
             ("queue.figures", queues),
             ("agent.state", agents),
             ("link.state", changed.links),
+            ("gap.state", gaps),
+            ("audit.state", audits),
             (ROUTING_STATE, routing),
         ):
             for key, document in documents.items():

@@ -10,9 +10,11 @@ from typing import Any, Protocol
 
 from cti_bridge.domain.account import Account, AccountId, ContactKind, ContactPoint, Tier
 from cti_bridge.domain.agent import AgentState
+from cti_bridge.domain.audit import AuditResult
 from cti_bridge.domain.call import Call, CallId, Extension
 from cti_bridge.domain.case import Case, CaseFilter, CaseId, CaseKind
 from cti_bridge.domain.figures import QueueFigures
+from cti_bridge.domain.gap import Gap
 from cti_bridge.domain.interaction import Interaction, InteractionId
 from cti_bridge.domain.listing import InteractionFilter, Page
 from cti_bridge.domain.merge import Duplicate, Merge, MergeId
@@ -24,6 +26,8 @@ __all__ = [
     "CallCommands",
     "Cases",
     "CommandRefused",
+    "GapSeen",
+    "Gaps",
     "InteractionFilter",
     "Interactions",
     "LiveState",
@@ -153,6 +157,11 @@ class Interactions(Protocol):
         """Sets disposition, note or account_id (only the keys given); committed when it returns. None: no such interaction."""
 
 
+class Gaps(Protocol):
+    async def list(self, *, cursor: str | None, limit: int) -> Page[Gap]:
+        """Newest first. ValueError for a cursor not ours."""
+
+
 class CommandRefused(Exception):
     """A call-control command was not done; `kind` is the stable problem type, the text says why in the user's terms."""
 
@@ -216,6 +225,14 @@ class PbxLink:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GapSeen:
+    """A gap as supervisors see it; `is_audited`: the PBX's own record can be read, so an audit will settle it."""
+
+    gap: Gap
+    is_audited: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingStatus:
     """The rules file: its text, the version in force, and every mistake (which keeps the last good version in force)."""
 
@@ -234,4 +251,13 @@ class LiveState(Protocol):
     def agents(self) -> Sequence[AgentState]: ...
     def queues(self) -> Sequence[QueueFigures]: ...
     def links(self) -> Sequence[PbxLink]: ...
+    def gaps(self) -> Sequence[GapSeen]:
+        """The newest first: those that are open, and those of the last day."""
+
+    def is_audited(self, pbx: str) -> bool:
+        """Whether the PBX's own record can be read."""
+
+    def audits(self) -> Sequence[AuditResult]:
+        """The newest of each PBX."""
+
     def routing(self) -> RoutingStatus: ...

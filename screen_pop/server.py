@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from cti_bridge.domain.errors import WireError
 from screen_pop import wire
-from screen_pop.api import accounts, calls, cases, interactions, live, merges, routing, sessions
+from screen_pop.api import accounts, audits, calls, cases, gaps, interactions, live, merges, routing, sessions
 from screen_pop.api.operations import operations_routes
 from screen_pop.api.problems import problems, route_of
 from screen_pop.api.route import MAX_BODY_BYTES, Route, Services, handler_of
@@ -28,6 +28,7 @@ from screen_pop.ports import (
     Accounts,
     CallCommands,
     Cases,
+    Gaps,
     Interactions,
     LiveState,
     Merges,
@@ -51,6 +52,8 @@ API_ROUTES: tuple[Route, ...] = (
     *interactions.ROUTES,
     *calls.ROUTES,
     *live.ROUTES,
+    *gaps.ROUTES,
+    *audits.ROUTES,
     *routing.ROUTES,
 )
 
@@ -70,6 +73,7 @@ class Ports:
     profiles: Profiles
     cases: Cases
     interactions: Interactions
+    gaps: Gaps
     commands: CallCommands
     wrap_ups: WrapUps
     live: LiveState
@@ -102,6 +106,7 @@ def build_app(
         profiles=ports.profiles,
         cases=ports.cases,
         interactions=ports.interactions,
+        gaps=ports.gaps,
         commands=ports.commands,
         wrap_ups=ports.wrap_ups,
         live=ports.live,

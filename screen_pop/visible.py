@@ -5,14 +5,17 @@ a supervisor all of them; an admin the queues, the PBX links and the routing fil
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cti_bridge.domain.agent import AgentState, agent_document
+from cti_bridge.domain.audit import AuditResult, audit_document
 from cti_bridge.domain.call import Call, CallId, Extension, call_document, iso_utc
 from cti_bridge.domain.figures import QueueFigures, figures_document
+from cti_bridge.domain.gap import gap_document
 from cti_bridge.domain.interaction import Interaction
 from screen_pop.pop import ScreenPop, pop_document
-from screen_pop.ports import LiveState, PbxLink, Role, RoutingStatus, User
+from screen_pop.ports import GapSeen, LiveState, PbxLink, Role, RoutingStatus, User
 
 EXTERNAL = "external:"
 """How a party of a call that is no agent is named."""
@@ -76,9 +79,11 @@ def snapshot_of(user: User, live: LiveState, pops: Iterable[ScreenPop]) -> dict[
             pops_shown = [pop_document(pop) for pop in pops]
             return {"calls": calls, "pops": pops_shown, "agent": own, "queues": queues, "links": links}
         case Role.SUPERVISOR:
-            return {"calls": calls, "agents": [agent_document(state) for state in agents], "queues": queues, "links": links}
+            shown_agents = [agent_document(state) for state in agents]
+            return {"calls": calls, "agents": shown_agents, "queues": queues, "links": links, **_completeness(live)}
         case Role.ADMIN:
-            return {"queues": queues, "links": links, "routing": routing_document(live.routing())}
+            routing = routing_document(live.routing())
+            return {"queues": queues, "links": links, **_completeness(live), "routing": routing}
 
 
 def user_document(user: User) -> dict[str, Any]:
@@ -89,6 +94,24 @@ def user_document(user: User) -> dict[str, Any]:
         "role": user.role.value,
         "extension": user.extension,
         "language": user.language,
+    }
+
+
+def seen_gap_document(seen: GapSeen) -> dict[str, Any]:
+    """The gap as the REST API and the websocket show it, with whether an audit can settle it."""
+    return gap_document(seen.gap) | {"is_audited": seen.is_audited}
+
+
+def audit_summary(result: AuditResult) -> dict[str, Any]:
+    """The audit's result without the single findings: what a line on a board says."""
+    document = audit_document(replace(result, findings=(), problems=()))
+    return {key: value for key, value in document.items() if key not in {"findings", "problems"}}
+
+
+def _completeness(live: LiveState) -> dict[str, Any]:
+    return {
+        "gaps": [seen_gap_document(seen) for seen in live.gaps()],
+        "audits": [audit_summary(result) for result in live.audits()],
     }
 
 

@@ -107,7 +107,13 @@ POP_EVENT_TYPES = ("pop", "pop.update", "pop.withdrawn")
 NUMBERED_TYPES = frozenset({*POP_EVENT_TYPES, *CALL_EVENT_TYPES.values(), "wrap_up.saved"})
 """Events with an id, replayed after a drop."""
 
-LIVE_STATES: Mapping[str, str] = {"queue.figures": "queues", "agent.state": "agents", "link.state": "links"}
+LIVE_STATES: Mapping[str, str] = {
+    "queue.figures": "queues",
+    "agent.state": "agents",
+    "link.state": "links",
+    "gap.state": "gaps",
+    "audit.state": "audits",
+}
 """Live states that carry a list, and the list's key; never numbered, newest wins."""
 
 ROUTING_STATE = "routing.state"

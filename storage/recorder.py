@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, Literal
 
 import structlog
-from sqlalchemy import Connection, bindparam, case, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, case, delete, false, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
@@ -24,6 +24,8 @@ from cti_bridge.domain.account import AccountId
 from cti_bridge.domain.call import Call, CallId, Direction, Outcome, call_document
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.interaction import Channel, Interaction
+from cti_bridge.domain.recorded_call import RecordSource
+from cti_bridge.kill_points import kill_points
 from storage.database import Database, is_integrity_error
 from storage.interactions import INTERACTION_COLUMNS, agents_values, interaction_of_row
 from storage.schema import accounts, interaction_legs, interactions, new_id
@@ -34,7 +36,13 @@ CAPACITY = 10_000
 """Calls that may wait: at 57 calls/s (10,000 agents at peak) three minutes without a store."""
 GROUP = 200
 """Calls in one commit at most; more gain nothing and make a wrap-up wait longer for its turn."""
+_ASKED_AT_ONCE = 500
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.1, 5.0
+
+
+class NotTaken(StorageError):
+    """No room for this call, or the recorder ended before it was stored: it must be put again."""
+
 
 Counter = Literal["recorded", "commits", "retries", "refused", "rejected"]
 
@@ -58,16 +66,33 @@ class Recorder:
         """Calls not yet on disk."""
         return len(self._waiting)
 
+    @property
+    def has_room(self) -> bool:
+        """Half empty at least: calls that found no room may come now."""
+        return len(self._waiting) <= self._capacity // 2
+
+    async def over(self, calls: Sequence[CallId]) -> frozenset[CallId]:
+        """Those of the calls that are on record as over. Raises StorageError."""
+        found: set[CallId] = set()
+        for start in range(0, len(calls), _ASKED_AT_ONCE):
+            some = calls[start : start + _ASKED_AT_ONCE]
+            column = interactions.c
+            rows = await self._database.fetch(
+                select(column.call_id).where(column.call_id.in_(some), column.ended_at.is_not(None))
+            )
+            found.update(CallId(row.call_id) for row in rows)
+        return frozenset(found)
+
     def put(self, call: Call, account_id: AccountId | None) -> asyncio.Future[None]:
         """Takes a finished call; the future is done once it is committed. An account that does not exist counts as None.
 
-        The future raises StorageError where the store can never take this call, or the recorder stops first.
+        The future raises StorageError where the store can never take this call, NotTaken where the recorder stops first.
 
-        Raises StorageError: the buffer is full.
+        Raises NotTaken: the buffer is full.
         """
         if len(self._waiting) >= self._capacity:
             self.counters["refused"] += 1
-            raise StorageError(f"{self._capacity} calls wait for the store already: keep this one and put it again later")
+            raise NotTaken(f"{self._capacity} calls wait for the store already: keep this one and put it again later")
         done = asyncio.get_running_loop().create_future()
         self._waiting.append((call, account_id, done))
         self._came.set()
@@ -92,7 +117,7 @@ class Recorder:
                     self._idle.set()
         finally:
             while self._waiting:
-                _refuse(self._waiting.popleft()[2], "the recorder stopped before this call was stored")
+                _refuse(self._waiting.popleft()[2], NotTaken("the recorder stopped before this call was stored"))
 
     async def set_wrap_up(self, call_id: CallId, changes: Mapping[str, Any], *, call: Call | None, now: datetime) -> Interaction:
         """Sets disposition, note or account_id (only the keys given) of a call's interaction, ended or not; on disk on return.
@@ -146,55 +171,70 @@ class Recorder:
         (call, _, done) = group[0]
         self.counters["rejected"] += 1
         log.error("recorder.call_rejected", call_id=call.call_id, error=str(error))
-        _refuse(done, str(error))
+        _refuse(done, error)
 
     async def _commit(self, group: Sequence[tuple[Call, AccountId | None]]) -> None:
         latest = {call.call_id: (call, account_id) for call, account_id in group}
 
         def store(connection: Connection) -> None:
-            connection.execute(self._upsert, [_row_of(call, account) for call, account in latest.values()])
-            _replace_legs(connection, {call_id: call for call_id, (call, _) in latest.items()})
+            rows = [row_of(call, account, source=RecordSource.AMI) for call, account in latest.values()]
+            connection.execute(self._upsert, rows)
+            replace_legs(connection, {call_id: call for call_id, (call, _) in latest.items()}, source=RecordSource.AMI)
 
+        kill_points.reached("store.commit")
         await self._database.commit(store)
+        kill_points.reached("store.committed")
         self.counters["commits"] += 1
         self.counters["recorded"] += len(latest)
 
 
-_SEEN = ("channel", "direction", "started_at", "ended_at", "agent", "queue", "outcome", "call")
+SEEN = ("channel", "direction", "started_at", "ended_at", "agent", "queue", "outcome", "call", "source")
 """The columns that say what the system saw, as against what people wrote."""
 
 
 def _upsert(database: Database) -> sqlite.Insert | postgresql.Insert:
-    """What the system saw replaces what it saw before; what the agent wrote stays, and so does an account once known."""
-    given = accounts.c.account_id == bindparam("given_account_id")
-    statement = database.insert(interactions).values(
-        {name: bindparam(name) for name in ("interaction_id", "call_id", "account_set_by_agent", *_SEEN)}
-        | {"account_id": select(func.coalesce(accounts.c.merged_into, accounts.c.account_id)).where(given).scalar_subquery()}
-    )
+    """What the system saw replaces what it saw before; what the agent wrote stays, and so does an account once known.
+
+    What the PBX's own record has set right stays too: a replay of the journal must not bring the mistake back.
+    """
+    statement = insert_call(database)
     new, old = statement.excluded, interactions.c
     first_known = func.coalesce(old.account_id, new.account_id)
     return statement.on_conflict_do_update(
         index_elements=["call_id"],
-        set_={name: new[name] for name in _SEEN}
-        | {"account_id": case((old.account_set_by_agent, old.account_id), else_=first_known)},
+        set_={name: case((old.source == RecordSource.AMI.value, new[name]), else_=old[name]) for name in SEEN}
+        | {"account_id": case((old.account_set_by_agent, old.account_id), else_=first_known), "is_ghost": false()},
     )
 
 
-def _replace_legs(connection: Connection, calls: Mapping[CallId, Call]) -> None:
-    ids = select(interactions.c.call_id, interactions.c.interaction_id).where(interactions.c.call_id.in_(calls))
+def insert_call(database: Database) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT of a `row_of`; an account that is gone becomes none, one that was merged the one it was merged into."""
+    given = accounts.c.account_id == bindparam("given_account_id")
+    return database.insert(interactions).values(
+        {name: bindparam(name) for name in ("interaction_id", "call_id", "account_set_by_agent", *SEEN)}
+        | {"account_id": select(func.coalesce(accounts.c.merged_into, accounts.c.account_id)).where(given).scalar_subquery()}
+    )
+
+
+def replace_legs(connection: Connection, calls: Mapping[CallId, Call], *, source: RecordSource) -> None:
+    """The legs of the calls that come from this source; those of others stay as they are."""
+    ids = select(interactions.c.call_id, interactions.c.interaction_id).where(
+        interactions.c.call_id.in_(calls), interactions.c.source == source.value
+    )
     found = {row.call_id: row.interaction_id for row in connection.execute(ids)}
     connection.execute(delete(interaction_legs).where(interaction_legs.c.interaction_id.in_(found.values())))
-    rows = [row for call_id, call in calls.items() for row in _leg_rows(found[call_id], call)]
+    rows = [row for call_id, interaction_id in found.items() for row in _leg_rows(interaction_id, calls[call_id])]
     if rows:
         connection.execute(insert(interaction_legs), rows)
 
 
-def _row_of(call: Call, account_id: AccountId | None) -> dict[str, Any]:
+def row_of(call: Call, account_id: AccountId | None, *, source: RecordSource) -> dict[str, Any]:
     return {
         "interaction_id": new_id(),
         "call_id": call.call_id,
         "given_account_id": account_id,
         "account_set_by_agent": False,
+        "source": source.value,
         **_seen(call),
     }
 
@@ -259,7 +299,7 @@ def _can_never_succeed(error: StorageError) -> bool:
             return isinstance(cause, StatementError)
 
 
-def _refuse(done: asyncio.Future[None], why: str) -> None:
+def _refuse(done: asyncio.Future[None], why: StorageError) -> None:
     if not done.done():
-        done.set_exception(StorageError(why))
+        done.set_exception(why)
         done.exception()  # marks it as seen: whoever put the call may be gone already

@@ -22,6 +22,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy import Text as PlainText
 from sqlalchemy.dialects.postgresql import JSONB
@@ -195,6 +196,16 @@ interactions = Table(
     Column("call_id", Text, unique=True),
     Column("idempotency_key", Text, unique=True),
     Column("call", Document),
+    Column(
+        "source", Text, nullable=False, server_default="ami", comment="where the call's facts came from: ami, cel, queue_log, cdr"
+    ),
+    Column(
+        "is_ghost",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="no call of the PBX stands behind it; kept because an agent wrote on it",
+    ),
     Index(None, "account_id", "started_at", "interaction_id"),
     Index(None, "started_at", "interaction_id"),
     Index(None, "agent", "started_at", "interaction_id"),
@@ -213,6 +224,17 @@ interaction_legs = Table(
     Column("ended_at", UtcTime),
     Column("result", Text),
     Index(None, "party", "started_at", "interaction_id"),
+)
+
+audit_runs = Table(
+    "audit_runs",
+    metadata,
+    _id("run_id"),
+    Column("pbx", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("result", Document, nullable=False),
+    Index(None, "pbx", "reason", "at", "run_id"),
 )
 
 cases = Table(
@@ -259,4 +281,22 @@ sessions = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("expires_at", UtcTime, nullable=False, index=True),
     Column("last_seen_at", UtcTime, nullable=False),
+)
+
+gaps = Table(
+    "gaps",
+    metadata,
+    _id("gap_id"),
+    Column("pbx", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("until", UtcTime, comment="null: the PBX is still away"),
+    Column("rebuilt", Integer, nullable=False),
+    Column("ended_unseen", Integer, nullable=False),
+    Column("appeared", Integer, nullable=False),
+    Column("added", Integer, nullable=False),
+    Column("corrected", Integer, nullable=False),
+    Column("queues", Document, nullable=False),
+    Column("settled_at", UtcTime),
+    Index(None, "since", "gap_id"),
 )

@@ -8,7 +8,7 @@ from cti_bridge.ami.codec import AmiCodec
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call_events import CallEnded
 from cti_bridge.replay import replay_calls
-from tests.support.replayed import INTERNAL, TRACES, a_tracker, calls_of, events_of, names, steps_of, truth_of
+from tests.support.replayed import INTERNAL, TRACES, events_of, names, steps_of, truth_of
 
 IDENTITY = (
     "direction", "customer_number", "customer_name", "did", "queue", "queues", "offered_to", "rang_no_answer", "answered_by",
@@ -69,37 +69,6 @@ def test_without_recorded_times_the_stream_tells_its_own(name: str) -> None:
 
     assert [told(call) for call in without] == [told(call) for call in with_times]
     assert [call["talk_s"] for call in without] == pytest.approx([call["talk_s"] for call in with_times], abs=0.05)
-
-
-@pytest.mark.parametrize("name", names())
-def test_the_same_trace_again_changes_nothing(name: str) -> None:
-    steps = [step for step in steps_of(name) if step[1] != "end"]
-    tracker = a_tracker()
-    first = events_of(steps, tracker)
-
-    again = events_of(steps, tracker)
-
-    assert [event for event in again if hasattr(event, "call")] == []
-    assert [event for event in first if hasattr(event, "call")] != []
-
-
-@pytest.mark.parametrize("name", [name for name in names() if name != "burst_40"])
-def test_each_event_may_be_doubled(name: str) -> None:
-    steps = steps_of(name)
-    whole = [told(call) for call in calls_of(events_of(steps))]
-
-    doubled = [step for step in steps for _ in range(1 if isinstance(step[1], str) else 2)]
-
-    assert [told(call) for call in calls_of(events_of(doubled))] == whole
-
-
-@pytest.mark.parametrize("name", [name for name in names() if name != "burst_40"])
-def test_each_event_may_be_missing_and_every_call_still_ends(name: str) -> None:
-    """No exception, no call that hangs; what the other events determine is checked by tests/properties."""
-    steps = steps_of(name)
-
-    for index in range(0, len(steps), 3):
-        calls_of(events_of([*steps[:index], *steps[index + 1 :]]))
 
 
 @pytest.mark.parametrize("size", [1, 7, 1500], ids=["bytewise", "seven bytes", "a segment"])

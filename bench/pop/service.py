@@ -11,6 +11,7 @@ from bench.store import url_of
 from config.settings import (
     DatabaseSettings,
     FastAgiSettings,
+    JournalSettings,
     LogSettings,
     NumberSettings,
     PbxSettings,
@@ -26,6 +27,7 @@ def settings(file: Path, pbx_port: int) -> Settings:
     return Settings(
         server=ServerSettings(port=0),
         database=DatabaseSettings(url=url_of(file)),
+        journal=JournalSettings(directory=file.parent / "journal"),
         numbers=NumberSettings(region="GB"),
         fastagi=FastAgiSettings(port=0),
         routing=RoutingSettings(file=Path(__file__).parents[2] / "config" / "routing.example.yaml"),

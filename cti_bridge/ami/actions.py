@@ -27,6 +27,8 @@ _HEADERS: Final[dict[str, tuple[str, ...]]] = {
     "ParkedCalls": (),
     "QueueStatus": ("Queue",),
     "ListCommands": (),
+    "ShowDialPlan": (),
+    "Getvar": ("Variable",),
     "Originate": ("Async", "Context", "Priority", "Timeout", "ChannelId", "Channel", "Exten", "CallerID"),
     "Hangup": ("Cause", "Channel"),
     "Redirect": ("Context", "Priority", "Channel", "Exten"),
@@ -50,6 +52,8 @@ WRITE_CLASS: Final[dict[str, str]] = {
     "CoreSettings": "reporting",
     "CoreShowChannels": "reporting",
     "ParkedCalls": "call",
+    "ShowDialPlan": "reporting",
+    "Getvar": "reporting",
     "Originate": "originate",
     "Hangup": "call",
     "Redirect": "call",
@@ -75,6 +79,9 @@ MODULE: Final[dict[str, str]] = {
     "PJSIPNotify": "res_pjsip_notify (with a pjsip_notify.conf)",
     "QueueStatus": "app_queue",
     "QueuePause": "app_queue",
+    "QueueAdd": "app_queue",
+    "QueueRemove": "app_queue",
+    "StopMixMonitor": "app_mixmonitor",
 }
 
 _NUMBER: Final = re.compile(r"[0-9*#+]{1,32}")
@@ -85,6 +92,15 @@ _UNIQUE: Final = re.compile(r"[A-Za-z0-9_.-]{1,149}")
 _ACTION_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _FILE: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]")
+_CONFIG_PART: Final = re.compile(
+    r"(?!secret)[A-Za-z0-9_.-]{1,79}(\([a-z]{1,20}\([A-Za-z]{1,40}\),[a-z]{1,20}\([A-Za-z]{1,40}\)\))?"
+)
+_READABLE: Final = re.compile(
+    rf"AST_CONFIG\({_CONFIG_PART.pattern},{_CONFIG_PART.pattern},{_CONFIG_PART.pattern}(,[0-9]{{1,2}})?\)"
+    r"|DIALPLAN_EXISTS\([A-Za-z0-9_-]{1,79}(,[0-9*#+]{1,32},1)?\)"
+    r"|QUEUE_EXISTS\([A-Za-z0-9_.-]{1,79}\)|IFMODULE\([a-z0-9_]{1,60}\.so\)|STRFTIME\(,,%z\)|[A-Za-z_][A-Za-z0-9_]{0,79}"
+)
+"""All that `Getvar` may ask: it evaluates dialplan functions, and some of those do things. No secret is ever asked for."""
 
 
 def encode(action: Action, action_id: str) -> bytes:
@@ -102,6 +118,8 @@ def encode(action: Action, action_id: str) -> bytes:
     headers = [("Action", action.name), ("ActionID", _checked(_ACTION_ID, action_id, "ActionID"))]
     headers += [(key, action.keys[key]) for key in allowed if key in action.keys]
     headers += [("Variable", f"{name}={_variable(action.name, name, value)}") for name, value in action.variables.items()]
+    if action.name == "Getvar":
+        _checked(_READABLE, str(action.keys.get("Variable", "")), "question")
     if len(headers) > MAX_HEADERS:
         raise ValueError(f"{action.name} has {len(headers)} headers, at most {MAX_HEADERS} are sent")
     return b"".join(_line(key, value) for key, value in headers) + b"\r\n"
@@ -194,6 +212,47 @@ def queue_status(queue: str | None = None) -> Action:
 def list_commands() -> Action:
     """One response with every action the user may send, as its header names."""
     return Action("ListCommands")
+
+
+def show_dialplan() -> Action:
+    """Every step of the whole dialplan, as the PBX has it in memory."""
+    return Action("ShowDialPlan")
+
+
+def config_value(file: str, section: str, name: str, *, index: int = 0) -> Action:
+    """One line of a configuration file as it stands on the PBX's disk now (which may not be loaded yet); empty where absent.
+
+    `index` counts lines of the same name from 0. The answer's `Value`; needs Asterisk's module func_config.
+    """
+    for part in (file, section, name):
+        _checked(_CONFIG_PART, part, "part of a configuration line")
+    return Action("Getvar", {"Variable": f"AST_CONFIG({file},{section},{name}{f',{index}' if index else ''})"})
+
+
+def dialplan_exists(context: str, exten: str | None = None) -> Action:
+    """`Value` 1 where the context, or the extension in it, is in the dialplan in memory; 0 where not."""
+    _checked(_NAME, context, "context")
+    return Action("Getvar", {"Variable": f"DIALPLAN_EXISTS({context}{f',{number(exten)},1' if exten else ''})"})
+
+
+def queue_exists(queue: str) -> Action:
+    """`Value` 1 where the PBX knows the queue, one kept in a database included; 0 where not."""
+    return Action("Getvar", {"Variable": f"QUEUE_EXISTS({_checked(_NAME, queue, 'queue')})"})
+
+
+def module_loaded(module: str) -> Action:
+    """`Value` 1 where the module (`cel_custom`) is loaded; 0 where not."""
+    return Action("Getvar", {"Variable": f"IFMODULE({module}.so)"})
+
+
+def global_variable(name: str) -> Action:
+    """A variable of `[globals]`, or one of Asterisk's own as `ENTITYID`; empty where there is none."""
+    return Action("Getvar", {"Variable": name})
+
+
+def utc_offset() -> Action:
+    """The PBX's offset from UTC now, as `+0100`."""
+    return Action("Getvar", {"Variable": "STRFTIME(,,%z)"})
 
 
 def originate(*, channel: str, context: str, exten: str, caller_id: str, channel_id: str, timeout_seconds: int = 30) -> Action:

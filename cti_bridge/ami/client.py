@@ -15,13 +15,13 @@ from config.settings import PbxSettings
 from cti_bridge.ami.connection import Clock, Limits, system_clock
 from cti_bridge.ami.control import AmiControl
 from cti_bridge.ami.link import AmiLink, LinkState, LinkStatus
-from cti_bridge.ami.stream import EVENT_CLASSES, MAX_BUFFERED_BYTES, EventStream
+from cti_bridge.ami.stream import EVENT_CLASSES, MAX_BUFFERED_BYTES, EventStream, Tap
 
 _DOWN: Final = frozenset({LinkState.REFUSED, LinkState.DISCONNECTED})
 
 
 class AmiClient:
-    """`run` it, consume `events`, act through `control`, show `status`."""
+    """`run` it, consume `events`, act through `control`, show `status`. `tap` is given each item before it is to be consumed."""
 
     def __init__(
         self,
@@ -29,13 +29,19 @@ class AmiClient:
         secret: str,
         *,
         event_classes: str = EVENT_CLASSES,
+        tap: Tap | None = None,
         limits: Limits | None = None,
         clock: Clock = system_clock,
         max_buffered_bytes: int = MAX_BUFFERED_BYTES,
     ) -> None:
         limits = limits or Limits()
         self.events = EventStream(
-            username=settings.username, note=self._note, resync_seconds=limits.resync, max_buffered_bytes=max_buffered_bytes
+            username=settings.username,
+            note=self._note,
+            tap=tap,
+            resync_seconds=limits.resync,
+            sweep_seconds=limits.sweep,
+            max_buffered_bytes=max_buffered_bytes,
         )
         self.control = AmiControl(username=settings.username, ready=self._events_link_is_up)
         self._events_link = AmiLink(

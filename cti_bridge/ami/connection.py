@@ -45,13 +45,17 @@ Clock = Callable[[], At]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How long things may take, in seconds. A silent PBX is noticed within `dead`, pinged whenever idle for `idle`."""
+    """How long things may take, in seconds. A silent PBX is noticed within `dead`, pinged whenever idle for `idle`.
+
+    `sweep`: how often the channels are listed anew (the listing of 2,000 is about 1.5 MB).
+    """
 
     connect: float = 5.0
     login: float = 10.0
     idle: float = 3.0
     dead: float = 8.0
     resync: float = 60.0
+    sweep: float = 60.0
 
 
 class LoginFailed(Exception):
@@ -98,6 +102,16 @@ class AmiConnection(asyncio.Protocol):
     @property
     def counters(self) -> dict[str, int]:
         return self._conversation.counters
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """What TLS agreed on; None without TLS, or before the connection is made."""
+        return self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+
+    @property
+    def ids(self) -> str:
+        """What the ActionIDs of this connection begin with."""
+        return self._conversation.ids
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -175,6 +189,16 @@ class AmiConnection(asyncio.Protocol):
             self._reason = reason
         if self._transport is not None:
             self._transport.abort()
+
+    async def leave(self, *, seconds: float = 1.0) -> None:
+        """Ends the connection in order: TLS says goodbye, which Asterisk's log would miss; a peer that does not is dropped."""
+        if self._transport is not None:
+            self._transport.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.ended()
+        self.drop("the PBX did not let go")
+        await self.ended()
 
     def _flush(self) -> None:
         data = self._conversation.data_to_send()

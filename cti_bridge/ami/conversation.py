@@ -88,7 +88,8 @@ class Conversation:
     """One connection's dialogue; `receive` what was read, send what `data_to_send` gives, ask with `perform`.
 
     `token` must be unguessable (from the secrets module) and new for each connection: callers can write into the stream, and
-    an answer counts only with the ActionID of an action under way. `events` is the event mask of the login.
+    an answer counts only with the ActionID of an action under way. `events` is the event mask of the login. `ids` is what all its
+    ActionIDs begin with.
     """
 
     def __init__(self, *, username: str, secret: str, auth: str, events: str, token: str) -> None:
@@ -96,7 +97,7 @@ class Conversation:
         self._secret = secret
         self._auth = auth
         self._events = events
-        self._token = token
+        self.ids = f"cti-{token}-"
         self._count = 0
         self._phase = Phase.BANNER
         self._greeting = b""
@@ -167,7 +168,7 @@ class Conversation:
     def _send(self, action: Action, *, collect: bool) -> str:
         if len(self._pending) >= MAX_PENDING:
             raise AmiDisconnected(f"{MAX_PENDING} actions have no answer yet: {action.name} was not sent")
-        action_id = f"cti-{self._token}-{self._count}"
+        action_id = f"{self.ids}{self._count}"
         data = actions.encode(action, action_id)
         self._count += 1
         self._pending[action_id] = _Pending(action=action.name, collect=collect)

@@ -113,7 +113,7 @@ class AmiLink:
                 listener=self._listener,
             )
         except OSError as error:
-            self._change(LinkState.DISCONNECTED, _failure(error, self._settings))
+            self._change(LinkState.DISCONNECTED, why_unreachable(error, self._settings))
             return self._backoff.next()
         self._connection = connection
         self._counted["connections"] += 1
@@ -124,7 +124,7 @@ class AmiLink:
                 self._change(LinkState.CONNECTED, banner)
             self._change(LinkState.DISCONNECTED, await connection.lived())
         except LoginFailed as error:
-            self._change(LinkState.REFUSED, _refusal(str(error), self._settings))
+            self._change(LinkState.REFUSED, why_refused(str(error), self._settings))
             return self._refused_backoff.next()
         except AmiDisconnected as error:
             self._change(LinkState.DISCONNECTED, str(error))
@@ -157,7 +157,7 @@ class AmiLink:
         return datetime.fromtimestamp(self._clock().wall, UTC)
 
 
-def _failure(error: OSError, settings: PbxSettings) -> str:
+def why_unreachable(error: OSError, settings: PbxSettings) -> str:
     """Why no connection came about, and where to look."""
     where = f"{settings.host}:{settings.port}"
     match error:
@@ -177,7 +177,7 @@ def _failure(error: OSError, settings: PbxSettings) -> str:
             return f"no connection to {where}: {error.strerror or error}"
 
 
-def _refusal(message: str, settings: PbxSettings) -> str:
+def why_refused(message: str, settings: PbxSettings) -> str:
     """What to mend after a refused login; Asterisk does not tell a wrong secret from an address that is not permitted."""
     user = settings.username
     if "already" in message.lower():

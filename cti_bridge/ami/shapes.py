@@ -228,10 +228,12 @@ LISTED: dict[bytes, Shape] = {
         _shape("QueueMember", *_member("Name", "Location"), listed=True),
         _shape("QueueEntry", _headers("Queue", "Position", "Channel", "Uniqueid"), listed=True),
         _shape("ParkedCall", _channel("Parkee"), listed=True),
+        _shape("ListDialplan", _headers("Context"), listed=True),
         *(
             _shape(name, _headers("EventList"), listed=True)
             for name in (
                 "CoreShowChannelsComplete", "BridgeListComplete", "QueueStatusComplete", "ParkedCallsComplete",
+                "ShowDialPlanComplete",
             )
         ),
     )

@@ -9,6 +9,7 @@ the buffer is empty: the resync then tells the state, and the gap is visible, wh
 """
 
 import asyncio
+import contextlib
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -29,21 +30,27 @@ _ITEM_BYTES: Final = 512
 RESYNC: Final = (
     actions.core_status,
     actions.core_settings,
-    actions.core_show_channels,
     actions.bridge_list,
-    actions.parked_calls,
+    actions.core_show_channels,
     actions.queue_status,
+    actions.parked_calls,
 )
-"""What is asked after each login, in this order (AMI.md 6.1): restarted?, channels, bridges, parked calls, queues."""
+"""What is asked after each login, in this order (AMI.md 6.1): restarted?, what kinds of bridges, channels, queues, parked calls.
+Between two answers Asterisk sends what events wait: those that belong to the channels' listing come before the end of the others.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """TCP is up on connection number `conn` (counted from 1 for each client), asked for at `asked_at`; nothing was read yet."""
+    """TCP is up on connection number `conn` (counted from 1 for each client), asked for at `asked_at`; nothing was read yet.
+
+    `ids`: what the ActionIDs of this connection begin with.
+    """
 
     at: At
     asked_at: At
     conn: int
+    ids: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +95,24 @@ class Disconnected:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overflowed:
+    """A chunk that the consumer does not get, because it is too far behind: only the tap is given it."""
+
+    at: At
+    conn: int
+    data: bytes
+
+
 StreamNews = AmiEvent | Connected | PbxIdentity | Resynced
 StreamItem = Opened | Received | Disconnected
 
 
 Note = Callable[[str, str | None, bool], None]
 """Takes what was learnt about a standing link: in plain words, Asterisk's version where known, whether all is well."""
+
+Tap = Callable[[StreamItem | Overflowed], None]
+"""Takes each item before it can have an effect; must neither block nor raise (the journal)."""
 
 
 class EventStream:
@@ -104,12 +123,18 @@ class EventStream:
         *,
         username: str,
         note: Note,
+        tap: Tap | None = None,
         resync_seconds: float = 60.0,
+        sweep_seconds: float = 60.0,
         max_buffered_bytes: int = MAX_BUFFERED_BYTES,
     ) -> None:
         self._username = username
         self._note = note
+        self._tap = tap
         self._resync_seconds = resync_seconds
+        self._sweep_seconds = sweep_seconds
+        self._sweep_id = ""
+        self._sweep_timer: asyncio.TimerHandle | None = None
         self._max_bytes = max_buffered_bytes
         self._buffer: deque[tuple[StreamItem, int]] = deque()
         self._buffered = 0
@@ -155,10 +180,12 @@ class EventStream:
         self._asked.clear()
         self._refused.clear()
         self._facts.clear()
-        self._put(Opened(at=at, asked_at=asked_at, conn=self._conn), _ITEM_BYTES)
+        self._put(Opened(at=at, asked_at=asked_at, conn=self._conn, ids=connection.ids), _ITEM_BYTES)
 
     def received(self, at: At, data: bytes, news: Sequence[News]) -> None:
         if self._overflowing:
+            if self._tap is not None:
+                self._tap(Overflowed(at=at, conn=self._conn, data=data))
             return
         # Nearly all news are events: they go through without the match in `_told`.
         told = tuple(told for item in news if (told := item if isinstance(item, AmiEvent) else self._told(item)) is not None)
@@ -174,6 +201,8 @@ class EventStream:
         self._put(Disconnected(at=at, conn=self._conn, reason=reason), _ITEM_BYTES)
 
     def _put(self, item: StreamItem, cost: int) -> None:
+        if self._tap is not None:
+            self._tap(item)
         self._buffer.append((item, cost))
         self._buffered += cost
         self._drained.clear()
@@ -189,6 +218,9 @@ class EventStream:
             case Refused(action_id=action_id, message=message) if action_id in self._asked:
                 self._refused.append((item.action, message))
                 return self._listed(self._asked.pop(action_id), {})
+            case Accepted(action_id=action_id) | Refused(action_id=action_id) if action_id == self._sweep_id:
+                self._sweep_later()
+                return None
             case Accepted() | Refused() | LoginRefused():
                 return None
 
@@ -218,13 +250,25 @@ class EventStream:
         if self._asked:
             return None
         self._stop_waiting()
+        self._sweep_later()
         self._note(self._findings(), self._facts.get("AsteriskVersion"), not self._refused)
         return Resynced(refused=tuple(self._refused))
 
+    def _sweep_later(self) -> None:
+        """The channels are listed again and again: one of ours that two listings lack is gone, though its Hangup was lost."""
+        if "CoreShowChannels" not in {name for name, _ in self._refused}:
+            self._sweep_timer = asyncio.get_running_loop().call_later(self._sweep_seconds, self._sweep)
+
+    def _sweep(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(AmiDisconnected):  # the link broke: `closed` follows
+                self._sweep_id = self._connection.perform(actions.core_show_channels())
+
     def _stop_waiting(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        for timer in (self._deadline, self._sweep_timer):
+            if timer is not None:
+                timer.cancel()
+        self._deadline = self._sweep_timer = None
 
     def _findings(self) -> str:
         """In plain words what the link can and cannot see."""

@@ -3,6 +3,7 @@
 Two files: `NAME.ami` holds the raw bytes of all connections, one after the other; `NAME.ts` holds JSON lines:
 `{"off", "t", "conn", "len"}` for a chunk and `{"off", "t", "conn", "mark", "wall"}` for what happened to a connection. `t` is
 monotonic seconds, `wall` Unix seconds. Both hold callers' numbers and names: they are readable by their owner only.
+A segment of the journal is a trace too; its lines tell more (journal/lines.py), and every chunk has its own `wall`.
 """
 
 import io
@@ -53,9 +54,9 @@ class TraceWriter:
     """
 
     def __init__(self, ami_path: Path, ts_path: Path) -> None:
-        self._ami = _private_file(ami_path)
+        self._ami = private_file(ami_path)
         try:
-            self._ts = _private_file(ts_path)
+            self._ts = private_file(ts_path)
         except OSError:
             self._ami.close()
             raise
@@ -84,7 +85,7 @@ class TraceWriter:
 
     def chunk(self, data: bytes, *, at: At, conn: int) -> None:
         """The bytes go first: a crash in between leaves bytes without a time, which the reader can still place."""
-        _write_all(self._ami, data)
+        write_all(self._ami, data)
         self._note(at, conn, len=len(data))
         self._offset += len(data)
 
@@ -98,14 +99,16 @@ class TraceWriter:
 
     def _note(self, at: At, conn: int, **fields: str | float) -> None:
         line = {"off": self._offset, "t": round(at.mono, 6), "conn": conn, **fields}
-        _write_all(self._ts, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        write_all(self._ts, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
 
-def _private_file(path: Path) -> io.FileIO:
+def private_file(path: Path) -> io.FileIO:
+    """A new file for its owner only; what is written is not buffered here. Raises FileExistsError, OSError."""
     return io.FileIO(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
 
 
-def _write_all(file: io.FileIO, data: bytes) -> None:
+def write_all(file: io.FileIO, data: bytes) -> None:
+    """Raises OSError, with a part written perhaps."""
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
@@ -133,8 +136,8 @@ def _with_times(ami: io.BufferedReader, ts: io.BufferedReader) -> Iterator[Chunk
         if entry is None:
             continue
         conn, t = entry.conn, entry.t
+        clock.see(entry)
         if entry.kind is not None:
-            clock.see(entry)
             yield Mark(kind=entry.kind, conn=conn, t=t, wall=clock.at(t))
         elif data := ami.read(entry.length):
             yield Chunk(data=data, conn=conn, t=t, wall=clock.at(t))

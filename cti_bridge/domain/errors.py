@@ -8,6 +8,7 @@ CtiError
 │   ├── AmiTimeout        no answer in time; the action may or may not have been done
 │   └── AmiDisconnected   the link is down
 ├── StorageError         the store is away, locked or full
+├── RecordUnreadable     no source of the PBX's own record could be read
 └── WireError            a browser's message is wrong; carries the problem type, and a close code where it ends the link
 """
 
@@ -60,6 +61,10 @@ class AmiDisconnected(AmiError):
 
 class StorageError(CtiError):
     """The store did not take or give the record; the text says why and whether it is tried again."""
+
+
+class RecordUnreadable(CtiError):
+    """Nothing of the PBX's own record (CEL, queue_log, CDR) could be read; the text says for each source why."""
 
 
 class WireError(CtiError):

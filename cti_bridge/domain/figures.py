@@ -12,7 +12,8 @@ class QueueFigures:
     """Counts since `since`. Ratios are 0..1 and None where nothing was offered: never a made-up 100 %.
 
     service_level = answered within `service_level_seconds` / (offered - short abandons);
-    offered counts calls that joined; a short abandon gave up within the short-abandon threshold.
+    offered counts calls that joined; a short abandon gave up within the short-abandon threshold. `provisional`: the PBX was not
+    seen for a part of this time, and no audit has settled it yet.
     """
 
     queue: str
@@ -29,6 +30,7 @@ class QueueFigures:
     wait_of_answered_s: float
     agents: dict[str, int]
     """Members by state: ready, ringing, talking, hold, wrap_up, paused, not_available."""
+    provisional: bool = False
 
     @property
     def service_level(self) -> float | None:
@@ -57,4 +59,5 @@ def figures_document(figures: QueueFigures) -> dict[str, Any]:
         "service_level_seconds": figures.service_level_seconds,
         "average_speed_of_answer_s": None if speed is None else round(speed, 1),
         "agents": dict(figures.agents),
+        "provisional": figures.provisional,
     }

@@ -51,6 +51,11 @@ class RecordedCall:
     outcome: Outcome | None
     hung_up_by: Party | None
     talk_s: float | None
+    presented_number: str | None = None
+    customer_name: str | None = None
+    rang_no_answer: tuple[Extension, ...] | None = None
+    called: tuple[Extension, ...] = ()
+    """The agents whose phones were called, also where it is not known whether they rang."""
 
 
 class FindingKind(StrEnum):

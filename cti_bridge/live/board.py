@@ -20,6 +20,7 @@ from cti_bridge.domain.call_events import (
     MemberRemoved,
 )
 from cti_bridge.domain.figures import QueueFigures
+from cti_bridge.domain.gap import Gap, GapId
 
 _UNREACHABLE = frozenset({PhoneState.INVALID, PhoneState.UNAVAILABLE})
 _FIGURE_OF_ACTIVITY = {
@@ -59,10 +60,13 @@ class Board:
         self._members: dict[tuple[str, Extension], QueueMember] = {}
         self._wrapping_up: dict[Extension, tuple[datetime, CallId]] = {}
         self._shown: dict[Extension, tuple[tuple[object, ...], datetime]] = {}
+        self._unsettled: dict[GapId, Gap] = {}
 
     def begin_day(self, since: datetime) -> None:
         """Counts from zero; callers who wait now count as offered in the new day."""
         self._since = since
+        for gap in tuple(self._unsettled.values()):
+            self.note_gap(gap)
         for queue, counts in self._queues.items():
             self._queues[queue] = _Counts(offered=len(counts.waiting), waiting=counts.waiting)
 
@@ -86,6 +90,13 @@ class Board:
         for seat, member in tuple(self._members.items()):
             if member.pbx == pbx and seat not in seats:
                 del self._members[seat]
+
+    def note_gap(self, gap: Gap) -> None:
+        """The figures of the gap's queues are provisional from now on, or no more: settled, or over before this day began."""
+        if gap.settled_at is None and (gap.until is None or gap.until > self._since):
+            self._unsettled[gap.gap_id] = gap
+        else:
+            self._unsettled.pop(gap.gap_id, None)
 
     def wrapped_up(self, agent: Extension) -> None:
         """The agent saved the wrap-up: ready again before its time is over."""
@@ -112,7 +123,11 @@ class Board:
     def queues(self, now: datetime) -> tuple[QueueFigures, ...]:
         """Figures of every queue, by name."""
         states = {state.agent: state for state in self.agents(now)}
-        return tuple(self._figures(queue, counts, states) for queue, counts in sorted(self._queues.items()))
+        provisional = {queue for gap in self._unsettled.values() for queue in gap.queues}
+        return tuple(
+            self._figures(queue, counts, states, provisional=queue in provisional)
+            for queue, counts in sorted(self._queues.items())
+        )
 
     # --- calls
 
@@ -208,7 +223,7 @@ class Board:
             call_id=call_id,
         )
 
-    def _figures(self, queue: str, counts: _Counts, states: dict[Extension, AgentState]) -> QueueFigures:
+    def _figures(self, queue: str, counts: _Counts, states: dict[Extension, AgentState], *, provisional: bool) -> QueueFigures:
         agents = dict.fromkeys(AGENT_FIGURES, 0)
         for name, agent in self._members:
             if name == queue:
@@ -227,6 +242,7 @@ class Board:
             service_level_seconds=self._service_level,
             wait_of_answered_s=counts.wait_of_answered_s,
             agents=agents,
+            provisional=provisional,
         )
 
     def _figure_of(self, seat: QueueMember, state: AgentState) -> str:

@@ -31,12 +31,17 @@ RING, RINGING, UP, BUSY = "4", "5", "6", "7"
 
 
 class Channel:
-    """One channel of the PBX. `call` is the call it is a leg of; `consults` the customer's call its agent asks advice for."""
+    """One channel of the PBX. `call` is the call it is a leg of; `consults` the customer's call its agent asks advice for;
+    `target` whom it dialled last, `dialler` who dials it, as the last event about the pair said;
+    `heir` who stands in its place after a transfer, while it is there in name only.
+
+    `seen_at` is when the stream first told of it, which for one found by a listing is later than `created_at`.
+    """
 
     __slots__ = (
-        "bridge", "call", "cause", "consults", "created_at", "dialled", "endpoint", "exten", "hangup_at", "kind", "left_bridge",
-        "linkedid", "name", "number", "offer", "originating", "queue", "released", "ringing_at", "soft_hangup_at", "spying",
-        "state", "target", "twin", "uid", "up_at",
+        "bridge", "call", "cause", "consults", "created_at", "dialled", "dialler", "endpoint", "exten", "hangup_at",
+        "heir", "kind", "left_bridge", "linkedid", "name", "number", "offer", "originating", "queue", "released",
+        "ringing_at", "seen_at", "soft_hangup_at", "spying", "state", "target", "twin", "uid", "unheld_at", "up_at",
     )  # fmt: skip
 
     def __init__(self, uid: str, name: str, kind: Kind, endpoint: str, at: float) -> None:
@@ -45,6 +50,7 @@ class Channel:
         self.kind = kind
         self.endpoint = endpoint
         self.created_at = at
+        self.seen_at = at
         self.state = "0"
         self.exten = ""
         self.linkedid = uid
@@ -59,6 +65,8 @@ class Channel:
         self.dialled = False
         self.originating = False
         self.target: Channel | None = None
+        self.dialler: Channel | None = None
+        self.heir: Channel | None = None
         self.queue: str | None = None
         self.spying = False
         self.released = False
@@ -66,6 +74,12 @@ class Channel:
         self.up_at: float | None = None
         self.hangup_at: float | None = None
         self.soft_hangup_at: float | None = None
+        self.unheld_at: float | None = None
+
+    def made_before(self, other: "Channel") -> bool:
+        """By the counter at the end of a Uniqueid, which Asterisk raises with each channel."""
+        mine, theirs = self.uid.rpartition(".")[2], other.uid.rpartition(".")[2]
+        return (len(mine), mine) < (len(theirs), theirs)
 
     @property
     def owner(self) -> "CallDraft | None":
@@ -90,7 +104,7 @@ class Channels:
     """All live channels and bridges of one PBX. `internal` tells agents' phones from trunks by endpoint name."""
 
     def __init__(self, internal: re.Pattern[str]) -> None:
-        self._internal = internal
+        self.internal = internal
         self._live: dict[str, Channel] = {}
         self._bridges: dict[str, Bridge] = {}
         self._halves: dict[str, Channel] = {}
@@ -127,13 +141,13 @@ class Channels:
         """What a channel name (or interface) stands for, and its endpoint: `PJSIP/1001-0000002a` is agent 1001."""
         if match := _DEVICE.match(name):
             endpoint = match[1]
-            return (Kind.AGENT if self._internal.match(endpoint) else Kind.TRUNK), endpoint
+            return (Kind.AGENT if self.internal.match(endpoint) else Kind.TRUNK), endpoint
         if match := _LOCAL.match(name):
             return Kind.LOCAL, match[1]
         return Kind.OTHER, name
 
     def is_internal(self, number: str) -> bool:
-        return self._internal.match(number) is not None
+        return self.internal.match(number) is not None
 
     def of_agent(self, extension: str) -> Iterator[Channel]:
         return (c for c in self._live.values() if c.kind is Kind.AGENT and c.endpoint == extension)
@@ -155,6 +169,10 @@ class Channels:
             self._ended_order.append(uid)
             if len(self._ended_order) > 50_000:
                 self._ended.discard(self._ended_order.popleft())
+
+    def forget_ended(self, uid: str) -> None:
+        """Its events are heard again."""
+        self._ended.discard(uid)
 
     def enter(self, channel: Channel, bridge_uid: str, at: float, *, parking: bool, conference: bool) -> Bridge:
         bridge = self._bridges.get(bridge_uid)

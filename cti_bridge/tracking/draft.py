@@ -78,6 +78,8 @@ class VisitDraft:
     abandoned: bool = False
     refused: bool = False
     """The queue did not let the caller in (empty or full): no visit, though the call was meant for it."""
+    assumed: bool = False
+    """Made up from a later event, as the joining itself was not seen."""
     shown: QueueVisit | None = None
     shown_for: tuple[object, ...] = ()
 
@@ -121,6 +123,7 @@ class CallDraft:
     conference: bool = False
     voicemail: bool = False
     estimated: bool = False
+    ended_unseen: bool = False
     queue_exit: str | None = None
     queue_asked: str | None = None
     queue_asked_at: float = 0.0
@@ -128,8 +131,16 @@ class CallDraft:
     pbx_went_down: bool = False
     dial_status: str | None = None
     picked_up: bool = False
+    taken_at: float | None = None
+    """An outside party answered: phones that ring beside it are not missed."""
+    far_side_asked: bool = False
+    """Whoever is behind a Local channel wanted to end, before the customer did."""
     moved_from: list[str] = field(default_factory=list)
     """Agents whom the customer was taken from without a transfer event (AMI Redirect), until it is known where to."""
+    moved_to: str = ""
+    """The extension that the customer was moved to, where the dialplan did not just go on."""
+    consulted_queue: str | None = None
+    """The queue that an agent asked for advice: where the customer turns up in it, that was a transfer."""
     outcome: Outcome = Outcome.IN_PROGRESS
     hung_up_by: Party | None = None
     ended_at: float | None = None
@@ -271,7 +282,7 @@ def _transfer(transfer: TransferDraft) -> Transfer:
     return Transfer(type=transfer.type, from_agent=transfer.from_agent, to=transfer.to, at=moment(transfer.at))
 
 
-_TOGETHER_SECONDS = 0.05
+TOGETHER_SECONDS = 0.05
 """Phones that are dialled together ring in the order of dialling; the answers of the network to it come in any order."""
 
 
@@ -284,7 +295,7 @@ def _in_order(offers: list[OfferDraft]) -> list[OfferDraft]:
         if offer.rang_at is None:
             continue
         at = len(out)
-        while at > 0 and (out[at - 1].rang_at or 0.0) > offer.rang_at + _TOGETHER_SECONDS:
+        while at > 0 and (out[at - 1].rang_at or 0.0) > offer.rang_at + TOGETHER_SECONDS:
             at -= 1
         out.insert(at, offer)
     return out

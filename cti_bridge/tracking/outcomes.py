@@ -1,6 +1,7 @@
 """What became of a call, judged at its end: the outcome, and who hung up. Tables, no state."""
 
 from cti_bridge.domain.call import Direction, Outcome, Party
+from cti_bridge.tracking.channels import Kind
 from cti_bridge.tracking.draft import CallDraft, TalkDraft
 
 QUEUE_EXITS = {
@@ -40,8 +41,11 @@ def outcome_of(call: CallDraft) -> Outcome:
     if call.voicemail:
         return Outcome.VOICEMAIL
     if call.direction is not Direction.INBOUND:
-        if call.click_to_call and all(offer.answered_at is None for offer in call.offers):
+        called_back = call.starter.kind is Kind.TRUNK
+        if call.click_to_call and not called_back and all(offer.answered_at is None for offer in call.offers):
             return Outcome.AGENT_NO_ANSWER
+        if called_back and call.visits and call.customer.hangup_at is not None:
+            return Outcome.ABANDONED
         return DIAL_STATUSES.get(call.dial_status or "", Outcome.NO_ANSWER)
     if call.customer.hangup_at is not None:
         return Outcome.ABANDONED
@@ -60,17 +64,23 @@ def who_hung_up(call: CallDraft, at: float) -> Party:
     if not call.answered:
         if call.direction is Direction.INBOUND:
             return customer if call.customer.hangup_at is not None else Party.SYSTEM
-        refused_unrung = call.click_to_call and call.starter.ringing_at is None
-        return Party.AGENT if call.starter.hangup_at is not None and not refused_unrung else Party.SYSTEM
+        if call.starter.kind is Kind.TRUNK:  # called back: the customer's phone first
+            return customer if call.starter.up_at is not None and call.starter.hangup_at is not None else Party.SYSTEM
+        refused_unrung = call.click_to_call and call.starter.ringing_at is None and call.starter.up_at is None
+        gave_up_ringing = (
+            call.dial_status == "CANCEL" and call.starter.up_at is not None
+        )  # what else ends a ring leaves another status
+        asked = call.starter.hangup_at is not None or gave_up_ringing
+        return Party.AGENT if asked and not refused_unrung else Party.SYSTEM
     last = [talk for talk in call.talks if not talk.let_go and _ended(talk, at) >= at - _SAME_END_SECONDS]
     agents = [talk.channel.hangup_at for talk in last if talk.channel.hangup_at is not None]
     gave_up = call.customer.hangup_at
     if gave_up is not None and (not agents or gave_up <= min(agents) or gave_up > max(agents) + _RACE_SECONDS):
         return customer
-    if agents:
+    if agents or call.far_side_asked:
         return Party.AGENT
     # A feature code (disconnect) ends the call without any request: whoever presses it leaves the bridge first.
-    if any(talk.left_first and talk.channel.soft_hangup_at is None for talk in last):
+    if any(talk.left_first for talk in last) or (last and call.direction is Direction.INTERNAL):
         return Party.AGENT
     return Party.SYSTEM
 

@@ -3,11 +3,13 @@
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import OfferResult
 from cti_bridge.domain.call_events import CallLeftQueue, CallQueued
-from cti_bridge.tracking.call_rules import pair, refusal, voicemail
-from cti_bridge.tracking.channels import Kind
+from cti_bridge.tracking.call_rules import pair, refusal
+from cti_bridge.tracking.channels import Channel, Kind
 from cti_bridge.tracking.draft import CallDraft, VisitDraft, moment
+from cti_bridge.tracking.moves import speaks_for_customer, went_to_queue
 from cti_bridge.tracking.switch import Switch
-from cti_bridge.tracking.transfer_rules import went_to_queue
+from cti_bridge.tracking.talk_rules import voicemail
+from cti_bridge.tracking.transfer_rules import taken
 
 _REFUSALS = frozenset({"JOINEMPTY", "JOINUNAVAIL", "FULL"})
 
@@ -20,10 +22,24 @@ def joined(switch: Switch, event: AmiEvent, at: float) -> None:
     call = channel.owner or switch.begin_from(channel, None, at)
     if call is None or call.ended_at is not None:
         return
-    if channel.consults is call:
-        channel.queue = queue  # an agent asks a queue for advice; the customer joins it only by a transfer
+    if _for_advice(call, channel):
+        channel.queue = call.consulted_queue = queue  # the customer joins it only by a transfer
+        return
+    if channel.kind is Kind.AGENT and channel is not call.customer:
+        return  # an agent who was sent there, alone
+    last = call.visits[-1] if call.visits else None
+    if last is not None and last.assumed and last.queue == queue and call.queue_asked is None:
+        last.assumed = False  # made up from a later event of the same visit
         return
     join(switch, call, queue, at)
+
+
+def _for_advice(call: CallDraft, line: Channel) -> bool:
+    """An agent asks the queue for advice: on a line of their own, or by feature code, on a Local channel in their bridge."""
+    if line.kind is Kind.LOCAL:
+        apart = line.twin is not None and call.customer.bridge is not None and line.twin.bridge is not call.customer.bridge
+        return apart and bool(call.open_talks())
+    return line.consults is call
 
 
 def join(switch: Switch, call: CallDraft, queue: str, at: float) -> None:
@@ -43,12 +59,26 @@ def left(switch: Switch, event: AmiEvent, at: float) -> None:
     """
     channel = switch.known(event)
     call = channel.owner if channel is not None else None
-    if call is None or channel is None or channel.consults is call or call.ended_at is not None:
+    if call is None or channel is None or call.ended_at is not None:
         return
     queue = event.get("Queue")
-    if call.queue is None and call.queue_asked == queue:
-        join(switch, call, queue, call.queue_asked_at)  # its QueueCallerJoin was missed
+    if channel.queue is not None:
+        channel.queue = None
+        if call.queue != queue:
+            call.consulted_queue = None
+            return
+    if call.queue not in {None, queue}:
+        return  # of the queue before: the caller was moved on, and joined the next one first
+    left_just_now = any(visit.queue == queue and visit.left_at is not None and at - visit.left_at < 0.05 for visit in call.visits)
+    if call.queue is None and queue in {call.queue_asked, call.consulted_queue} and not left_just_now:
+        _join_unseen(switch, call, queue, call.queue_asked_at if call.queue_asked == queue else at)
     leave(switch, call, at)
+
+
+def _join_unseen(switch: Switch, call: CallDraft, queue: str, at: float) -> None:
+    """The QueueCallerJoin of this visit was missed, or comes behind."""
+    join(switch, call, queue, at)
+    call.visits[-1].assumed = True
 
 
 def leave(switch: Switch, call: CallDraft, at: float) -> None:
@@ -57,7 +87,8 @@ def leave(switch: Switch, call: CallDraft, at: float) -> None:
     visit = call.visits[-1]
     visit.left_at = at
     answered = call.picked_up or any(o.answered_at is not None and o.answered_at >= visit.joined_at for o in call.offers)
-    visit.answered = visit.answered or answered
+    dialled = call.customer.target
+    visit.answered = visit.answered or answered or (dialled is not None and dialled.up_at is not None)
     visit.abandoned = not visit.answered and call.customer.hangup_at is not None
     if not visit.answered and not visit.abandoned:
         # QUEUESTATUS follows where the caller goes on in the dialplan, but only a login with class dialplan sees it.
@@ -91,6 +122,8 @@ def application(switch: Switch, event: AmiEvent, at: float) -> None:
     call = channel.call
     call.dialplan_seen = True
     if event.get("Application") == "Queue":
+        if channel.bridge is not None:
+            return  # no new start: it only says that the caller leaves the bridge for another extension (22.10.1)
         queue = event.get("AppData").split(",", 1)[0]
         if call.queue != queue:  # said once more where the caller leaves by a key, or was transferred into it (22.10.1)
             call.queue_asked, call.queue_asked_at = queue, at
@@ -106,19 +139,34 @@ def member_called(switch: Switch, event: AmiEvent, at: float) -> None:
 def _waits(switch: Switch, event: AmiEvent, at: float) -> None:
     """A member is called for a caller who waits in the queue, whether or not the caller was seen to join it."""
     channel = switch.known(event)
-    call = channel.owner if channel is not None else None
-    if call is not None and call.ended_at is None and call.customer is channel and call.queue is None:
-        join(switch, call, event.get("Queue"), call.queue_asked_at if call.queue_asked is not None else at)
+    if channel is None:
+        return
+    call = channel.owner or switch.begin_from(channel, None, at)
+    if call is None or call.ended_at is not None or call.queue is not None:
+        return
+    if call.customer is channel or speaks_for_customer(call, channel):
+        _join_unseen(switch, call, event.get("Queue"), call.queue_asked_at if call.queue_asked is not None else at)
+    elif channel.queue is None and _for_advice(call, channel):
+        channel.queue = call.consulted_queue = event.get("Queue")
 
 
 def member_connected(switch: Switch, event: AmiEvent, at: float) -> None:
-    pair(switch, event, at)
+    found = pair(switch, event, at)
     channel = switch.known(event)
     call = channel.call if channel is not None else None
+    if found is None and call is not None and call.ended_at is None:
+        _picked_up(switch, call, event, at)
     if call is not None and call.visits and channel is not None and channel.kind is not Kind.LOCAL:
         call.visits[-1].answered = True
         if call.queue == event.get("Queue"):
             leave(switch, call, at)  # its QueueCallerLeave was missed
+
+
+def _picked_up(switch: Switch, call: CallDraft, event: AmiEvent, at: float) -> None:
+    """Connected with a phone that the queue did not call, but that called by itself: its Pickup was missed."""
+    taker = switch.known(event, "Dest")
+    if taker is not None and taker.originating and taker.call is None:
+        taken(switch, call, taker, at)
 
 
 def member_did_not_answer(switch: Switch, event: AmiEvent, at: float) -> None:

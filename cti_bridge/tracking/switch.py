@@ -8,7 +8,7 @@ import re
 from collections import deque
 
 from cti_bridge.ami.messages import AmiEvent
-from cti_bridge.domain.call import CallId, Direction, Extension, OfferResult, Outcome, Party
+from cti_bridge.domain.call import CallId, Direction, Extension, OfferResult, Outcome, Party, TransferType
 from cti_bridge.domain.call_events import (
     Anomaly,
     AnomalyKind,
@@ -25,7 +25,16 @@ from cti_bridge.domain.call_events import (
     TrackerEvent,
 )
 from cti_bridge.tracking.channels import RING, UP, Channel, Channels, Kind
-from cti_bridge.tracking.draft import MISSED, CallDraft, OfferDraft, TalkDraft, TransferDraft, moment
+from cti_bridge.tracking.draft import (
+    MISSED,
+    TOGETHER_SECONDS,
+    CallDraft,
+    OfferDraft,
+    TalkDraft,
+    TransferDraft,
+    VisitDraft,
+    moment,
+)
 from cti_bridge.tracking.outcomes import asked_at, outcome_of, who_hung_up
 
 UNKNOWN = frozenset({"", "<unknown>"})
@@ -145,6 +154,8 @@ class Switch:
             if other is not caller and call is not None and call.ended_at is None:
                 if call.talk_of(other) is not None or (call.customer is other and call.answered):
                     return call
+                if call.starter is other and call.customer is not other and other.state == call.customer.state == UP:
+                    return call  # both are up, though they were not seen to enter the bridge
                 if other.bridge is not None and other.offer is not None and other.offer.answered_at is not None:
                     return call  # answered, though the customer was not seen to enter the bridge
         return None
@@ -168,6 +179,13 @@ class Switch:
             talk.ended_at = talk.left_at if talk.left_at is not None else at
         if call.visits and call.visits[-1].left_at is None:
             call.visits[-1].left_at = at
+            call.queue_exit = call.queue_exit or "UNTOLD"
+        if call.moved_to and call.moved_from:
+            # Moved without a transfer event, and the agent never came along.
+            moved = TransferDraft(type=TransferType.BLIND, from_agent=call.moved_from[0], to=call.moved_to, at=at, open=False)
+            call.transfers.append(moved)
+        if call.queue_asked is not None:
+            _asked_in_vain(call, call.queue_asked, at)
         call.hung_up_by = (Party.SYSTEM if crashed else None) if lost else who_hung_up(call, at)
         call.estimated = call.estimated or estimated
         call.outcome = Outcome.LOST if lost and not call.answered else outcome_of(call)
@@ -184,7 +202,10 @@ class Switch:
         """An agent's phone is dialled for this call; it counts once it rings."""
         if phone.offer is None:
             phone.offer = OfferDraft(agent=Extension(phone.endpoint), channel=phone, queue=call.queue, begun_at=at)
-            call.offers.append(phone.offer)
+            place = len(call.offers)
+            while place and _dialled_before(phone, call.offers[place - 1], at):
+                place -= 1
+            call.offers.insert(place, phone.offer)
             if phone.ringing_at is not None:
                 self.ring(call, phone.offer, phone.ringing_at, at)
         return phone.offer
@@ -207,6 +228,20 @@ class Switch:
         offer.answered_at = offer.ended_at = at
         offer.result = OfferResult.ANSWERED
 
+    def talked_unseen(self, call: CallDraft, phone: Channel, at: float) -> TalkDraft:
+        """This phone had the customer while nobody looked, and is gone by now."""
+        talk = TalkDraft(party=phone.endpoint, channel=phone, started_at=max(call.started_at, at), left_at=at)
+        call.talks.insert(0, talk)  # before whoever has the customer now
+        call.estimated = True
+        self.out.append(CallAnswered(call=call.picture(at), at=moment(at), agent=Extension(phone.endpoint)))
+        return talk
+
+    def offered_unseen(self, call: CallDraft, offer: OfferDraft, at: float) -> None:
+        """Brings the agent's card of a ring that was answered while nobody looked: it rings no more."""
+        if call.ended_at is None:
+            offer.nth = sum(1 for other in call.offers if other.agent == offer.agent and other.rang_at is not None)
+            self.out.append(CallOffered(call=call.picture(at), at=moment(at), agent=offer.agent, nth=offer.nth))
+
     def end_offer(self, call: CallDraft, offer: OfferDraft, at: float, result: OfferResult) -> None:
         if offer.ended_at is not None:
             return
@@ -219,12 +254,22 @@ class Switch:
             why = OfferEnd.ABANDONED
         else:
             why = OfferEnd.RING_NO_ANSWER if result in MISSED else OfferEnd.ANSWERED_ELSEWHERE
+        self.tell_offer_end(call, offer, at, why)
+
+    def tell_offer_end(self, call: CallDraft, offer: OfferDraft, at: float, why: OfferEnd) -> None:
+        """This agent has nothing to do with the call any more."""
         self.out.append(OfferEnded(call.picture(at), moment(at), offer.agent, offer.nth, why))
 
     def lost_ring(self, call: CallDraft, offer: OfferDraft) -> OfferResult:
         """Why a ring that was cancelled ended: somebody else answered, the caller left, or nobody came."""
-        elsewhere = call.picked_up or any(
-            other.answered_at is not None and other.answered_at >= offer.begun_at for other in call.offers if other is not offer
+        elsewhere = (
+            (call.taken_at is not None and call.taken_at >= offer.begun_at)
+            or call.picked_up
+            or any(
+                other.answered_at is not None and other.answered_at >= offer.begun_at
+                for other in call.offers
+                if other is not offer
+            )
         )
         if elsewhere:
             return OfferResult.ANSWERED_ELSEWHERE
@@ -241,7 +286,7 @@ class Switch:
             if talk.ended_at is not None:
                 continue
             if talk.channel in connected:
-                talk.left_at, talk.consulting = None, False
+                talk.left_at, talk.consulting, talk.left_first = None, False, False
             elif talk.left_at is None and not talk.consulting:
                 talk.left_at = at
         for channel in connected:
@@ -305,6 +350,25 @@ class Switch:
         call.transfers.append(transfer)
         picture = call.picture(at)
         self.out.append(CallTransferred(call=picture, at=moment(at), transfer=picture.transfers[-1]))
+
+
+def _dialled_before(phone: Channel, offer: OfferDraft, at: float) -> bool:
+    """Of phones that are dialled together, the one whose channel was made first rings first, though perhaps told second."""
+    return at - offer.begun_at < TOGETHER_SECONDS and phone.made_before(offer.channel)
+
+
+_REFUSAL_SECONDS = 1.0
+"""A queue lets a caller in at once; one that does not leaves the rest to the dialplan, mostly a prompt and an end."""
+
+
+def _asked_in_vain(call: CallDraft, queue: str, at: float) -> None:
+    """The caller entered Queue(), and neither a join nor a refusal was seen: those who stayed were in it."""
+    if any(visit.queue == queue for visit in call.visits):
+        return
+    refused = call.customer.hangup_at is None and at - call.queue_asked_at < _REFUSAL_SECONDS
+    call.visits.append(VisitDraft(queue=queue, joined_at=call.queue_asked_at, left_at=at, refused=refused))
+    if refused:
+        call.queue_exit = call.queue_exit or "JOINEMPTY"
 
 
 def _agent_of(call: CallDraft, phone: Channel) -> Extension:

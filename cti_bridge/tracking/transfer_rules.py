@@ -1,10 +1,11 @@
 """Rules for transfers, pick-up and parking: when an agent lets go of the customer, and towards what."""
 
 from cti_bridge.ami.messages import AmiEvent
-from cti_bridge.domain.call import OfferResult, TransferType
+from cti_bridge.domain.call import Direction, OfferResult, TransferType
 from cti_bridge.tracking.bridge_rules import came_unseen
-from cti_bridge.tracking.channels import UP, Channel, Kind
-from cti_bridge.tracking.draft import CallDraft, TransferDraft, VisitDraft
+from cti_bridge.tracking.channels import Channel, Kind
+from cti_bridge.tracking.draft import CallDraft, TransferDraft
+from cti_bridge.tracking.moves import already_transferred, given_away, let_go, park
 from cti_bridge.tracking.switch import Switch
 
 
@@ -17,8 +18,15 @@ def blind_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
     call = (customer.call if customer is not None else None) or agent.owner
     if call is None or call.ended_at is not None or _repeated(call, agent, at):
         return
+    if _by_customer(call, agent):
+        agent.hangup_at = agent.hangup_at or at
+        if customer is not None:
+            customer.released = True  # our agent: whom this leg meets from now on is no matter of the call
+        return
     _together(switch, event.get("BridgeUniqueid"), agent, customer)
-    _let_go(switch, call, agent, customer, at)
+    let_go(switch, call, agent, customer, at)
+    if customer is not None and customer.bridge is not None and customer.bridge.parking:
+        return
     to = event.get("Extension")
     switch.transfer(call, TransferDraft(type=TransferType.BLIND, from_agent=agent.endpoint, to=to, at=at), at)
 
@@ -30,8 +38,15 @@ def attended_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
     first, second = switch.channel(event, at, "OrigTransferer"), switch.channel(event, at, "SecondTransferer")
     customer = switch.channel(event, at, "Transferee") if event.get("TransfereeUniqueid") else None
     _together(switch, event.get("OrigBridgeUniqueid"), first, customer)
+    _together(switch, event.get("DestBridgeUniqueid"), customer, None)
     call, agent, consulting = _sides(first, second)
-    if call is None or agent is None or event.get("Result") != "Success" or call.ended_at is not None:
+    if (
+        call is None
+        or agent is None
+        or event.get("Result") != "Success"
+        or call.ended_at is not None
+        or _by_customer(call, agent)
+    ):
         return
     if event.get("DestType") == "Threeway":
         call.conference = True
@@ -42,17 +57,23 @@ def attended_transfer(switch: Switch, event: AmiEvent, at: float) -> None:
     target = switch.channel(event, at, "TransferTarget") if event.get("TransferTargetUniqueid") else None
     if target is None and consulting is not None:
         target = consulting.target or _other_party(switch, call, agent, event)
-    to, answered = _target(consulting, target)
-    _let_go(switch, call, agent, customer, at)
-    kind = TransferType.ATTENDED if answered else TransferType.BLONDE
-    queue = consulting.queue if consulting is not None and not answered else None
-    if queue is not None:
-        to = f"queue:{queue}"
-        call.visits.append(VisitDraft(queue=queue, joined_at=at))
-    switch.transfer(call, TransferDraft(type=kind, from_agent=agent.endpoint, to=to, at=at, open=False), at)
+    let_go(switch, call, agent, customer, at)
+    given_away(switch, call, agent.endpoint, consulting, target, at)
     if consulting is not None:
+        consulting.released = consulting is not agent or agent.released
         _let_other_go(switch, consulting, call, at)
+        if event.get("DestType") == "App" and consulting is not agent and customer is call.customer:
+            _inherits(switch, customer, consulting, at)
     switch.refresh(call, at)
+
+
+def _inherits(switch: Switch, customer: Channel, line: Channel, at: float) -> None:
+    """The customer takes the place of the agent's own line, in a bridge too, and no event says that they entered it."""
+    line.heir = customer
+    bridge = line.bridge
+    if bridge is not None:
+        switch.channels.leave(line)
+        switch.channels.enter(customer, bridge.uid, at, parking=bridge.parking, conference=bridge.conference)
 
 
 def _let_other_go(switch: Switch, leg: Channel, call: CallDraft, at: float) -> None:
@@ -60,7 +81,7 @@ def _let_other_go(switch: Switch, leg: Channel, call: CallDraft, at: float) -> N
     other = leg.call
     if other is None or other is call or other.ended_at is not None or other.talk_of(leg) is None:
         return
-    _let_go(switch, other, leg, None, at)
+    let_go(switch, other, leg, None, at)
     to = call.customer.number or call.customer.endpoint
     switch.transfer(other, TransferDraft(type=TransferType.ATTENDED, from_agent=leg.endpoint, to=to, at=at, open=False), at)
 
@@ -68,7 +89,7 @@ def _let_other_go(switch: Switch, leg: Channel, call: CallDraft, at: float) -> N
 def _together(switch: Switch, bridge_uid: str, agent: Channel | None, customer: Channel | None) -> None:
     """Whoever is transferred was in the bridge of the transferer, seen to enter it or not."""
     for channel in (agent, customer):
-        if channel is not None and channel.bridge is None and channel.call is not None:
+        if channel is not None and channel.bridge is None and channel.call is not None and not channel.released:
             came_unseen(switch, channel, bridge_uid)
 
 
@@ -96,60 +117,17 @@ def _other_party(switch: Switch, call: CallDraft, agent: Channel, event: AmiEven
     return asked[-1] if asked else None
 
 
-def _target(consulting: Channel | None, target: Channel | None) -> tuple[str, bool]:
-    """Whom the customer goes to, and whether that party already talks to the agent."""
-    while target is not None and target.kind is Kind.LOCAL and target.twin is not None and target.twin.target is not None:
-        target = target.twin.target
-    if target is None:
-        return (consulting.exten if consulting is not None else ""), False
-    if target.kind is Kind.TRUNK:
-        return target.number or target.endpoint, target.state == UP
-    return target.endpoint, target.state == UP
-
-
-def _let_go(switch: Switch, call: CallDraft, agent: Channel, customer: Channel | None, at: float) -> None:
-    for talk in call.open_talks():
-        if talk.channel is agent or talk.party == agent.endpoint:
-            switch.end_talk(call, talk, at, let_go=True)
-    agent.released = True  # still in the bridge for a moment, but no party any more
-    if call.held_by is agent:
-        switch.stop_hold(call, at)
-    if call.customer is agent and customer is not None and customer is not agent:
-        call.customer = customer  # the caller of an internal call transfers the called party: that one goes on
-        customer.call = call
+def _by_customer(call: CallDraft, transferer: Channel) -> bool:
+    """A caller may press the transfer code too (Dial and Queue option T): they send our agent away, and leave."""
+    return transferer is call.customer and call.direction is not Direction.INTERNAL
 
 
 def _repeated(call: CallDraft, agent: Channel, at: float) -> bool:
-    last = call.transfers[-1] if call.transfers else None
-    return last is not None and last.from_agent == agent.endpoint and at - last.at < 0.5 and call.talk_of(agent) is None
-
-
-def went_to_queue(switch: Switch, call: CallDraft, queue: str, at: float) -> None:
-    """The customer joined a queue: the target of an open transfer, or of a Redirect (which sends no transfer event)."""
-    _went(switch, call, f"queue:{queue}", at)
-
-
-def went_to(switch: Switch, call: CallDraft, extension: str, at: float) -> None:
-    _went(switch, call, extension, at, keep=True)
-
-
-def went_to_trunk(switch: Switch, call: CallDraft, number: str | None, at: float) -> None:
-    if number is not None:
-        _went(switch, call, number, at)
-
-
-def _went(switch: Switch, call: CallDraft, to: str, at: float, *, keep: bool = False) -> None:
-    """`keep`: an open transfer already names its target; only a Redirect learns it here."""
-    last = call.transfers[-1] if call.transfers else None
-    if last is not None and last.open:
-        last.open = False
-        if not keep:
-            last.to = to
-    elif call.moved_from:
-        agent = call.moved_from[0]
-        for talk in call.open_talks():
-            switch.end_talk(call, talk, at, let_go=True)
-        switch.transfer(call, TransferDraft(type=TransferType.BLIND, from_agent=agent, to=to, at=at, open=False), at)
+    """This transfer is known: told twice, or concluded before it was told."""
+    if call.talk_of(agent) is not None:
+        return False
+    talk = next((talk for talk in reversed(call.talks) if talk.channel is agent), None)
+    return already_transferred(call, agent.endpoint, at - 0.5 if talk is None else talk.started_at)
 
 
 _PICKUP_SECONDS = 0.5
@@ -159,7 +137,7 @@ _PICKUP_SECONDS = 0.5
 def taken(switch: Switch, call: CallDraft, taker: Channel, at: float) -> None:
     """A phone that called by itself has this call from now on."""
     call.picked_up = True
-    taker.call, taker.originating = call, True
+    taker.call, taker.originating, taker.dialler = call, True, call.customer
     if call.visits:
         call.visits[-1].answered = True
     for offer in call.offers:
@@ -181,17 +159,8 @@ def pickup(switch: Switch, event: AmiEvent, at: float) -> None:
 
 def parked(switch: Switch, event: AmiEvent, at: float) -> None:
     customer = switch.channel(event, at, "Parkee")
-    call = customer.call if customer is not None else None
-    if call is None or call.ended_at is not None:
-        return
-    call.moved_from = []
-    if call.transfers and call.transfers[-1].open and call.transfers[-1].type is TransferType.BLIND:
-        call.transfers.pop()  # a blind transfer to the parking extension is parking, not a transfer
-    for talk in call.open_talks():
-        switch.end_talk(call, talk, at, let_go=True)
-    if not call.parked:
-        call.parked = True
-        switch.changed(call, at)
+    if customer is not None and customer.call is not None:
+        park(switch, customer.call, at)
 
 
 def retrieved(switch: Switch, event: AmiEvent, at: float) -> None:
@@ -199,3 +168,5 @@ def retrieved(switch: Switch, event: AmiEvent, at: float) -> None:
     customer, phone = switch.known(event, "Parkee"), switch.known(event, "Retriever")
     if customer is not None and phone is not None and phone is not customer and phone.kind is Kind.AGENT:
         phone.call = customer.call
+        if phone.bridge is None and customer.bridge is not None and not customer.bridge.parking:
+            came_unseen(switch, phone, customer.bridge.uid)

@@ -7,11 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cti_bridge.domain.account import ContactKind, Tier
 from cti_bridge.domain.agent import AgentActivity, AgentStatus, PhoneState
+from cti_bridge.domain.audit import AuditReason
 from cti_bridge.domain.call import CallState, Direction, Outcome, Party, TransferType
 from cti_bridge.domain.case import CaseKind, ComplaintStep
+from cti_bridge.domain.gap import GapCause
 from cti_bridge.domain.interaction import Channel
 from cti_bridge.domain.merge import DuplicateReason
 from cti_bridge.domain.profile import AlertKind, ChainPlace, CustomerKind, Stage
+from cti_bridge.domain.recorded_call import FindingKind, RecordSource
 from screen_pop.ports import Role
 
 
@@ -207,6 +210,7 @@ class FiguresAnswer(_Answer):
     service_level_seconds: int
     average_speed_of_answer_s: float | None
     agents: dict[str, int]
+    provisional: bool
 
 
 class LinkAnswer(_Answer):
@@ -216,6 +220,61 @@ class LinkAnswer(_Answer):
     detail: str
     version: str | None
     counters: dict[str, int]
+
+
+class GapAnswer(_Answer):
+    gap_id: str
+    pbx: str
+    cause: GapCause
+    since: datetime
+    until: datetime | None
+    rebuilt: int
+    ended_unseen: int
+    appeared: int
+    added: int
+    corrected: int
+    queues: list[str]
+    settled_at: datetime | None
+    is_audited: bool
+
+
+class FindingShape(_Answer):
+    kind: FindingKind
+    call_id: str
+    field: str | None
+    stored: str | None
+    recorded: str | None
+    repaired: bool
+
+
+class RecordProblemShape(_Answer):
+    where: str
+    what: str
+    hint: str
+
+
+class AuditAnswer(_Answer):
+    pbx: str
+    reason: AuditReason
+    at: datetime
+    since: datetime
+    until: datetime
+    sources: list[RecordSource]
+    newest: datetime | None
+    calls: int
+    stored: int
+    going_on: int
+    counts: dict[FindingKind, int]
+    added: int
+    corrected: int
+    merged: int
+    removed: int
+    left: int
+    clock_ahead_seconds: float
+    findings: list[FindingShape]
+    problems: list[RecordProblemShape]
+    problem_count: int
+    error: str | None
 
 
 class RoutingAnswer(_Answer):

@@ -24,6 +24,7 @@ from screen_pop.ports import (
     Accounts,
     CallCommands,
     Cases,
+    Gaps,
     Interactions,
     LiveState,
     Merges,
@@ -65,6 +66,7 @@ class Services:
     profiles: Profiles
     cases: Cases
     interactions: Interactions
+    gaps: Gaps
     commands: CallCommands
     wrap_ups: WrapUps
     live: LiveState

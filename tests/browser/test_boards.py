@@ -93,6 +93,74 @@ async def test_a_lost_pbx_is_named_and_its_figures_are_not_called_live(board: Pa
     await expect(board.locator(".freshness")).to_contain_text("as of")
 
 
+async def test_a_call_that_is_on_for_hours_is_marked(board: Page, board_server: PageServer) -> None:
+    stuck = page_data.call("main:9", state=CallState.TALKING, name="Old Line", talking=("1002",), started=5 * 3600)
+    await board_server.push("call.changed", call=stuck)
+
+    row = board.locator("#live-calls tbody tr", has_text="Old Line")
+    await expect(row.locator(".too-long")).to_contain_text("perhaps the PBX has lost its end")
+    await expect(board.locator("#live-calls .too-long")).to_have_count(1)
+
+
+async def test_a_gap_is_named_while_it_lasts_and_told_afterwards(board: Page, board_server: PageServer) -> None:
+    lasting = page_data.gap(20, None, rebuilt=0, ended_unseen=0)
+    since = await board.evaluate("(at) => new Date(at).toTimeString().slice(0, 8)", lasting["since"])
+    await board_server.send({"type": "gap.state", "at": now(), "gaps": [lasting]})
+    await board_server.send({"type": "link.state", "at": now(), "links": page_data.links("disconnected", since=lasting["since"])})
+    await expect(board.locator(".banner")).to_contain_text(f"Since {since} nothing is seen of PBX main.")
+    await board.clock.run_for(6000)
+    await expect(board.locator("#polite")).to_contain_text("nothing is seen of PBX main")
+
+    over = page_data.gap(20, 20, gap_id=lasting["gap_id"], added=0)
+    figures = [page_data.figures("support", provisional=True)]
+    await board_server.send({"type": "link.state", "at": now(), "links": page_data.links()})
+    await board_server.send({"type": "gap.state", "at": now(), "gaps": [over]})
+    await board_server.send({"type": "queue.figures", "at": now(), "queues": figures})
+
+    status = board.get_by_role("status", name="Completeness of the figures")
+    await expect(board.locator(".banner")).to_have_count(0)
+    await expect(status).to_contain_text("Link to PBX main lost")
+    await expect(status).to_contain_text("3 calls went on, 1 ended unseen.")
+    await expect(status).to_contain_text("Figures of sales, support are provisional until the audit.")
+    await expect(board.locator("#queues tbody tr", has_text="support")).to_contain_text("provisional")
+    await expect(board.locator("#queues tbody tr", has_text="sales")).not_to_contain_text("provisional")
+    await expect(board.locator(".heroes .tag")).to_have_count(3)
+
+    settled = over | {"added": 2, "corrected": 1, "settled_at": now()}
+    await board_server.send({"type": "gap.state", "at": now(), "gaps": [settled]})
+    await board_server.send({"type": "queue.figures", "at": now(), "queues": [page_data.figures("support")]})
+
+    await expect(status).to_contain_text("2 added from the PBX's record, 1 corrected by it. Settled: they are in the store")
+    await expect(board.locator("main .tag")).to_have_count(0)
+
+
+async def test_without_a_record_the_board_says_why_figures_stay_provisional(board: Page, board_server: PageServer) -> None:
+    hostile = "<img src=x onerror=alert(1)>"
+    gaps = [page_data.gap(60 * turn, 5, is_audited=False, queues=(hostile, *"abcdefg")) for turn in range(2, 7)]
+    await board_server.send({"type": "gap.state", "at": now(), "gaps": gaps})
+
+    status = board.get_by_role("status", name="Completeness of the figures")
+    await expect(status.locator("li").first).to_contain_text("no record of this PBX can be read ([pbx.record] in the settings)")
+    await expect(status.locator("li").first).to_contain_text("<img src=x onerror=ale")
+    await expect(status.locator("li").first).to_contain_text("4 more queues")
+    await expect(status.locator("> ul > li")).to_have_count(3)
+    await status.get_by_text("2 more", exact=True).click()
+    await expect(status.locator("details li").last).to_be_visible()
+
+
+async def test_the_last_audit_is_a_line_on_the_board(board: Page, board_server: PageServer) -> None:
+    status = board.get_by_role("status", name="Completeness of the figures")
+    await board_server.send({"type": "audit.state", "at": now(), "audits": [page_data.audit()]})
+    await expect(status).to_contain_text("1,204 calls, nothing missing.")
+
+    counts = page_data.audit()["counts"] | {"lost": 2, "wrong": 1}
+    await board_server.send({"type": "audit.state", "at": now(), "audits": [page_data.audit(counts=counts, left=1)]})
+    await expect(status).to_contain_text("1,204 calls, 2 lost, 1 wrong – 1 not mended")
+
+    await board_server.send({"type": "audit.state", "at": now(), "audits": [page_data.audit(error="Master.csv is not there")]})
+    await expect(status).to_contain_text("could not look: Master.csv is not there")
+
+
 async def test_admin_sees_forged_events_as_an_alarm_and_mistakes_at_their_lines(page: Page) -> None:
     async with serve(page_data.ADMIN, page_data.admin_snapshot()) as server:
         await open_live(page, server, "/admin")

@@ -16,11 +16,13 @@ from cti_bridge.ami.stream import Disconnected, Received
 from cti_bridge.call_task import Desk
 from cti_bridge.domain.call import Call
 from cti_bridge.domain.call_events import CallEvent
+from cti_bridge.gaps import GapBook
 from cti_bridge.live.board import Board
 from cti_bridge.lookup import Lookup
 from cti_bridge.pipeline import MAX_EVENTS_BEHIND, CallTasks, Pipeline
 from screen_pop.hub import Hub
 from screen_pop.metrics import WebMetrics
+from tests.support.gaps import GapAudit, GapStore
 from tests.support.replayed import TRACES, a_tracker
 from tests.support.store import NOW
 
@@ -99,9 +101,10 @@ class Line:
     def __init__(self, tasks: asyncio.TaskGroup, hub: Hub) -> None:
         self.link, self.records = Link(), Records()
         self.board = Board(since=NOW, service_level_seconds=20, short_abandon_seconds=5, wrap_up_seconds=0)
-        desk = Desk(hub=hub, lookup=Lookup(Nobody(), "GB"), recorder=self.records, decision_for=lambda _: None)
+        desk = Desk(hub=hub, lookup=Lookup(Nobody(), "GB"), recorder=self.records, decision_for=lambda _pbx, _uniqueid: None)
         self.calls = CallTasks(desk=desk, tasks=tasks)
-        self.pipeline = Pipeline(self.link, a_tracker(), self.board, self.calls, pbx="main")
+        gaps = GapBook(GapStore(), self.board, auditor=GapAudit(), recorded=())
+        self.pipeline = Pipeline(self.link, a_tracker(), self.board, self.calls, gaps, pbx="main")
 
     async def worked_off(self) -> None:
         """All that was told has been taken."""

@@ -168,6 +168,6 @@ async def test_service_killed_in_mid_call_finds_the_call_again(lab: Lab, site: S
         call = await supervisor.stored(call_id)
 
         assert (live["call_id"], live["talking"]) == (call_id, ["1001"])
-        assert (call["outcome"], call["answered_by"], call["estimated"]) == ("answered", ["1001"], True)
+        assert (call["outcome"], call["answered_by"], call["estimated"]) == ("answered", ["1001"], False)
         assert len((await supervisor.get("/interactions"))["items"]) == 1
         assert len(await lab.sessions_of(SERVICE)) == CONNECTIONS

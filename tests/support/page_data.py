@@ -1,5 +1,6 @@
 """Scripted documents for page tests, in the shapes of `cti_bridge/domain`: each builder makes a whole, valid one."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from cti_bridge.domain.call import (
 )
 from cti_bridge.domain.decision import RoutingDecision, decision_document
 from cti_bridge.domain.figures import QueueFigures, figures_document
+from cti_bridge.domain.gap import Gap, GapCause, GapId, gap_document
 from cti_bridge.domain.interaction import Channel, Interaction, InteractionId, interaction_document
 from cti_bridge.domain.profile import NOTHING_KNOWN, Profile
 
@@ -259,6 +261,23 @@ def links(state: str = "connected", **what: Any) -> list[dict[str, Any]]:
     return [link | what]
 
 
+def gap(began: float = 300, lasted: float | None = 28, **what: Any) -> dict[str, Any]:
+    """A time without PBX main, that began so many seconds ago; None: it still lasts."""
+    since = ago(began)
+    until = None if lasted is None else ago(began - lasted)
+    values = {"rebuilt": 3, "ended_unseen": 1, "appeared": 0, "queues": ("sales", "support"), "is_audited": True} | what
+    is_audited = values.pop("is_audited")
+    found = Gap(gap_id=GapId(f"main:{since.timestamp() * 1000:.0f}"), pbx="main", cause=GapCause.LINK, since=since, until=until)
+    return gap_document(replace(found, **values)) | {"is_audited": is_audited}
+
+
+def audit(**what: Any) -> dict[str, Any]:
+    """The last audit's result, in short; by default nothing was missing."""
+    counts = dict.fromkeys(("lost", "ghost", "doubled", "stuck", "wrong"), 0)
+    clean = {"pbx": "main", "at": iso_utc(ago(60)), "calls": 1204, "counts": counts, "left": 0, "error": None}
+    return clean | what
+
+
 def recent() -> list[dict[str, Any]]:
     """The agent's own past calls as the store has them."""
     rows = [
@@ -318,6 +337,8 @@ def supervisor_snapshot() -> dict[str, Any]:
         ],
         "queues": queues(),
         "links": links(),
+        "gaps": [],
+        "audits": [],
     }
 
 

@@ -10,7 +10,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -18,20 +20,56 @@ import pytest
 START_SECONDS = 30
 
 
+@dataclass(slots=True, kw_only=True)
+class PostgresServer:
+    """Made by `postgres_server`. `url` is the start of a database URL (`postgresql+psycopg://…/`), the same after every start."""
+
+    url: str
+    superuser: str
+    port: int
+    command: list[str | Path]
+    owner: dict[str, Any]
+    log: Path
+    _process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns when it takes connections."""
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(self.command, stdout=output, stderr=output, cwd="/", **self.owner)
+        _wait_until_open(self._process, self.superuser, self.port, self.log)
+
+    def stop(self) -> None:
+        """Ends it at once, as `pg_ctl stop -m fast` does: its clients' connections break."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(timeout=START_SECONDS)
+
+
+def why_no_postgres() -> str | None:
+    """None where PostgreSQL is installed, else one line saying how to get it."""
+    return None if _binaries() is not None else "PostgreSQL is not installed: apt-get install postgresql"
+
+
+def _binaries() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    return found[-1].parent if found else None
+
+
 @contextmanager
-def private_postgres() -> Iterator[str]:
-    """The start of a database URL (`postgresql+psycopg://…/`); skips the test, with the reason, where there is no server."""
-    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    if not binaries:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-    binary = binaries[-1].parent
+def postgres_server() -> Iterator[PostgresServer]:
+    """A running server; skips the test, with the reason, where there is none."""
+    binary = _binaries()
+    if binary is None:
+        pytest.skip(why_no_postgres() or "")
     as_root = os.geteuid() == 0
-    owner = {"user": "postgres", "group": "postgres", "extra_groups": []} if as_root else {}  # it refuses to run as root
+    owner: dict[str, Any] = (
+        {"user": "postgres", "group": "postgres", "extra_groups": []} if as_root else {}
+    )  # it refuses to run as root
     superuser = "postgres" if as_root else getpass.getuser()
     with tempfile.TemporaryDirectory(prefix="cti-postgres-") as directory:
         if as_root:
             shutil.chown(directory, "postgres", "postgres")
-        cluster, log = Path(directory) / "cluster", Path(directory) / "log"
+        cluster = Path(directory) / "cluster"
         subprocess.run(
             [binary / "initdb", "-D", cluster, "-U", superuser, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
             check=True, capture_output=True, cwd="/", **owner,
@@ -39,17 +77,26 @@ def private_postgres() -> Iterator[str]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        with log.open("wb") as output:
-            server = subprocess.Popen(
-                [binary / "postgres", "-D", cluster, "-p", str(port), "-k", directory, "-h", "127.0.0.1", "-F"],
-                stdout=output, stderr=output, cwd="/", **owner,
-            )  # fmt: skip
+        server = PostgresServer(
+            url=f"postgresql+psycopg://{superuser}@127.0.0.1:{port}/",
+            superuser=superuser,
+            port=port,
+            command=[binary / "postgres", "-D", cluster, "-p", str(port), "-k", directory, "-h", "127.0.0.1", "-F"],
+            owner=owner,
+            log=Path(directory) / "log",
+        )
         try:
-            _wait_until_open(server, superuser, port, log)
-            yield f"postgresql+psycopg://{superuser}@127.0.0.1:{port}/"
+            server.start()
+            yield server
         finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(timeout=START_SECONDS)
+            server.stop()
+
+
+@contextmanager
+def private_postgres() -> Iterator[str]:
+    """The start of a database URL (`postgresql+psycopg://…/`); skips the test, with the reason, where there is no server."""
+    with postgres_server() as server:
+        yield server.url
 
 
 def _wait_until_open(server: subprocess.Popen[bytes], superuser: str, port: int, log: Path) -> None:

@@ -57,6 +57,8 @@ SETTINGS = """
 port = 0
 [database]
 url = "sqlite+aiosqlite:///{folder}/cti.db"
+[journal]
+directory = "{folder}/journal"
 [numbers]
 region = "GB"
 [fastagi]

@@ -59,7 +59,7 @@ async def agent_by_sipp(
     address = network.phone(extension)
     process = await _start("agent.xml", address, ring_seconds, calls, limit_seconds)
     try:
-        await _listening(address)
+        await listening_on(address)
         yield
     finally:
         if process.returncode is None:
@@ -88,7 +88,7 @@ async def _end(process: Process, limit_seconds: float) -> None:
         raise SippFailed(f"sipp ended with {process.returncode}:\n{output.decode(errors='replace')[-3000:]}")
 
 
-async def _listening(address: str) -> None:
+async def listening_on(address: str) -> None:
     """SIPp says nowhere that it is ready; the kernel's table of UDP sockets does."""
     number = int.from_bytes(IPv4Address(address).packed, sys.byteorder)
     entry = f" {number:08X}:{SIP_PORT:04X} "

@@ -10,12 +10,14 @@ import uuid_utils
 
 from cti_bridge.domain.account import Account, AccountId, ContactKind, ContactPoint, Tier
 from cti_bridge.domain.agent import AgentActivity, AgentState, AgentStatus, PhoneState
+from cti_bridge.domain.audit import AuditReason, AuditResult
 from cti_bridge.domain.call import Call, CallId, CallState, Direction, Extension, Offer, Outcome, Talk
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.figures import QueueFigures
 from cti_bridge.domain.interaction import Channel, Interaction, InteractionId
 from cti_bridge.domain.phone_number import to_e164
-from screen_pop.ports import Check, CommandRefused, InteractionFilter, Page, PbxLink, Role, RoutingStatus, User
+from screen_pop.ports import Check, CommandRefused, GapSeen, InteractionFilter, Page, PbxLink, Role, RoutingStatus, User
+from tests.support.gaps import a_gap
 
 NOW = datetime(2026, 11, 22, 8, 30, 0, tzinfo=UTC)
 
@@ -327,6 +329,12 @@ class FakeLive:
         )
     )
 
+    the_gaps: list[GapSeen] = field(default_factory=lambda: [GapSeen(gap=a_gap(), is_audited=True)])
+
+    the_audits: list[AuditResult] = field(
+        default_factory=lambda: [AuditResult(pbx="main", reason=AuditReason.GAP, at=NOW, since=NOW, until=NOW, calls=1204)]
+    )
+
     def calls(self) -> Sequence[Call]:
         return self.the_calls
 
@@ -338,6 +346,15 @@ class FakeLive:
 
     def links(self) -> Sequence[PbxLink]:
         return self.the_links
+
+    def gaps(self) -> Sequence[GapSeen]:
+        return self.the_gaps
+
+    def is_audited(self, pbx: str) -> bool:
+        return pbx == "main"
+
+    def audits(self) -> Sequence[AuditResult]:
+        return self.the_audits
 
     def routing(self) -> RoutingStatus:
         return self.the_routing

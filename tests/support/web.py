@@ -21,6 +21,7 @@ from screen_pop.ports import User
 from screen_pop.server import Ports, build_app, web_runner
 from screen_pop.session import SessionLimits
 from tests.support.desk_stores import FakeCases, FakeMerges, FakeProfiles
+from tests.support.gaps import FakeGaps
 from tests.support.stores import (
     NOW,
     PASSWORD,
@@ -174,6 +175,7 @@ async def running_web(
         profiles=profiles,
         cases=cases,
         interactions=interactions,
+        gaps=FakeGaps(),
         commands=commands,
         wrap_ups=FakeWrapUps(interactions),
         live=live,

@@ -8,7 +8,7 @@ import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
-from cti_bridge.call_task import Desk, handle_call
+from cti_bridge.call_task import Before, Desk, handle_call
 from cti_bridge.domain.account import Account, Candidate, MatchReason
 from cti_bridge.domain.call import Call, CallState, Direction, Extension, Outcome
 from cti_bridge.domain.call_events import (
@@ -22,10 +22,10 @@ from cti_bridge.domain.call_events import (
     OfferEnded,
 )
 from cti_bridge.domain.decision import RoutingDecision
-from cti_bridge.domain.errors import StorageError
 from cti_bridge.lookup import DEADLINE_SECONDS, Lookup
 from screen_pop.hub import Hub
 from screen_pop.metrics import WebMetrics
+from storage.recorder import NotTaken
 from tests.support.stores import AGENT, NOW, a_call, an_account
 
 ONE = Extension("1001")
@@ -55,7 +55,7 @@ class Records:
 
     def put(self, call: Call, account_id: str | None) -> "asyncio.Future[None]":
         if self.is_full:
-            raise StorageError("10000 calls wait for the store already")
+            raise NotTaken("10000 calls wait for the store already")
         self.put_calls.append((call.call_id, account_id))
         self.came.set()
         done = asyncio.get_running_loop().create_future()
@@ -74,7 +74,7 @@ class Stage:
             hub=self.hub,
             lookup=Lookup(self.customers, "GB"),
             recorder=self.records,
-            decision_for=lambda uniqueid: DECISION if uniqueid == "1.1" else None,
+            decision_for=lambda pbx, uniqueid: DECISION if (pbx, uniqueid) == ("main", "1.1") else None,
         )
         self._browser = self.hub.attach(AGENT, b"")
         self._browser.cursor = self._browser.receiver.outbox.newest_id
@@ -136,6 +136,33 @@ async def test_the_story_of_an_answered_call():
     assert (heard[0]["lookup"], heard[0]["account"]["name"], heard[0]["routing"]["rule"]) == ("found", zoe.name, "gold")
     assert stage.records.put_calls == [("main:1.1", zoe.account_id)]
     assert stage.customers.asked == ["+442079460018"]
+
+
+async def test_a_call_from_before_a_restart_gets_its_cards_back_and_goes_on_without_telling_what_was():
+    zoe, two = an_account(), Extension("1002")
+    stage = Stage(zoe)
+    stage.story.cancel()
+    gone = offered()
+    first = [
+        arrived(),
+        gone,
+        OfferEnded(call=a_call(), at=NOW, agent=ONE, nth=1, why=OfferEnd.RING_NO_ANSWER),
+        CallOffered(call=a_call(ringing=("1002",)), at=NOW, agent=two, nth=1),
+        CallOffered(call=a_call(ringing=("1001", "1002")), at=NOW, agent=ONE, nth=2),
+    ]
+    before = Before(events=first)
+
+    stage.story = asyncio.create_task(handle_call(stage.events, stage.desk, before))
+    await asyncio.wait_for(before.is_restored.wait(), 5)
+
+    cards = [stage.hub.standing_pops(agent) for agent in (ONE, two)]
+    assert [[pop.pop_id for pop in held] for held in cards] == [["main:1.1/1001/2"], ["main:1.1/1002/1"]]
+    assert {pop.account for held in cards for pop in held} == {zoe}
+    assert stage.heard() == []
+    stage.tell(answered(), ended())
+    assert await stage.story
+    assert [one["type"] for one in stage.heard()] == ["call.answered", "call.ended"]
+    assert stage.records.put_calls == [("main:1.1", zoe.account_id)]
 
 
 async def test_a_pop_goes_out_at_the_deadline_and_the_customer_follows_with_the_call_as_it_is_by_then():
@@ -256,6 +283,6 @@ async def test_a_call_that_cannot_be_recorded_ends_its_story_and_raises_nothing(
     stage.records.is_full = True
 
     stage.tell(arrived(), ended())
-    await stage.story
+    assert await stage.story is False, "the journal has it"
 
     assert [one["type"] for one in stage.heard()] == ["call.ended"]

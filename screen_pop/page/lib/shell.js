@@ -9,6 +9,7 @@ import { Icon } from './icons.js';
 import { announce } from './announce.js';
 import { asServerTime, now, secondsSince } from './clock.js';
 import { duration, NOTHING, timeOfDay } from './format.js';
+import { shown } from './hostile.js';
 import { language, preferredLanguage, t, useLanguage } from './locale.js';
 import { preferences, switchTheme } from './preferences.js';
 import { request, toSignIn, wordsOf } from './rest.js';
@@ -104,19 +105,28 @@ export function freshness(status, pbxLinks) {
 
 /**
  * Says that the live data stopped, and what that means; nothing for the first two seconds, a line after ten.
- * @param {{link: ReturnType<import('./link.js').openLink>, pbxLinks: {name: string, state: string, since: string, detail: string}[], calm: string}} props
- *   `calm` is the sentence that says what still works
+ * @param {{link: ReturnType<import('./link.js').openLink>, pbxLinks: {name: string, state: string, since: string, detail: string}[],
+ *   gaps?: any[], calm: string}} props
+ *   `calm` is the sentence that says what still works; `gaps` say since when a PBX was not seen, for who is told of them
  */
-export function ConnectionBanner({ link, pbxLinks, calm }) {
+export function ConnectionBanner({ link, pbxLinks, gaps = [], calm }) {
   const status = link.status.value;
   const away = now.value && status.phase !== 'live' ? Date.now() - status.since : 0;
   const pbxAway = status.phase === 'live' ? pbxLinks.filter(({ state }) => state !== 'connected') : [];
   const told = status.phase === 'refused' || away > BANNER_AFTER_MS;
   const time = timeOfDay(status.since, { seconds: true });
 
+  const unseen = pbxAway.map(({ name }) => gaps.find((gap) => gap.pbx === name && !gap.until)).filter(Boolean);
+  const pbxWords = pbxAway.length === 0 ? '' : unseen.length > 0
+    ? unseen.map((gap) => t('link.pbx_unseen', { name: shown(gap.pbx, 40), time: timeOfDay(gap.since, { seconds: true }) })).join(' ')
+    : t('link.pbx_away', { name: pbxAway.map(({ name }) => name).join(', '), time: timeOfDay(pbxAway[0].since, { seconds: true }) });
+
   useEffect(() => {
     if (told) announce(`${t('link.stopped', { time })} ${calm}`);
   }, [told]);
+  useEffect(() => {
+    if (unseen.length > 0) announce(`${pbxWords} ${t('link.pbx_away_means')}`);
+  }, [unseen.length > 0]);
 
   if (status.phase === 'refused') return html`<div class="banner bad"><${Icon} name="warning" /><p>${t('link.refused')}</p></div>`;
   if (told) {
@@ -129,10 +139,7 @@ export function ConnectionBanner({ link, pbxLinks, calm }) {
     return html`<div class="banner warn pill"><${Icon} name="exchange" /><p>${t('link.reconnecting')}</p></div>`;
   }
   if (pbxAway.length) {
-    return html`<div class="banner warn"><${Icon} name="warning" /><p><strong>${t('link.pbx_away', {
-      name: pbxAway.map(({ name }) => name).join(', '),
-      time: timeOfDay(pbxAway[0].since, { seconds: true }),
-    })}</strong> ${t('link.pbx_away_means')}</p></div>`;
+    return html`<div class="banner warn"><${Icon} name="warning" /><p><strong>${pbxWords}</strong> ${t('link.pbx_away_means')}</p></div>`;
   }
   return null;
 }

@@ -2,8 +2,11 @@
 
 import { batch, signal } from '@preact/signals';
 
+/** @param {any[]} gaps */
+export const newestFirst = (gaps) => gaps.sort((a, b) => b.since.localeCompare(a.since));
+
 /** @param {any[]} before @param {any[]} news @param {string} key */
-function merged(before, news, key) {
+export function merged(before, news, key) {
   const all = new Map(before.map((one) => [one[key], one]));
   for (const one of news) all.set(one[key], one);
   return [...all.values()];
@@ -15,6 +18,8 @@ export function openBoard(opened) {
   const agents = signal(/** @type {any[]} */ ([]));
   const calls = signal(/** @type {any[]} */ ([]));
   const pbxLinks = signal(/** @type {any[]} */ ([]));
+  const gaps = signal(/** @type {any[]} */ ([]));
+  const audits = signal(/** @type {any[]} */ ([]));
 
   /** @param {any} welcome */
   function takeWelcome({ snapshot, resumed }) {
@@ -22,6 +27,8 @@ export function openBoard(opened) {
       if (snapshot.queues) queues.value = snapshot.queues;
       if (snapshot.agents) agents.value = snapshot.agents;
       if (snapshot.links) pbxLinks.value = snapshot.links;
+      if (snapshot.gaps) gaps.value = snapshot.gaps;
+      if (snapshot.audits) audits.value = snapshot.audits;
       if (snapshot.calls && !resumed) calls.value = snapshot.calls;
     });
   }
@@ -38,6 +45,12 @@ export function openBoard(opened) {
       case 'link.state':
         pbxLinks.value = event.links;
         break;
+      case 'gap.state':
+        gaps.value = newestFirst(merged(gaps.value, event.gaps, 'gap_id'));
+        break;
+      case 'audit.state':
+        audits.value = merged(audits.value, event.audits, 'pbx');
+        break;
       case 'call.ended':
         calls.value = calls.value.filter(({ call_id: id }) => id !== event.call.call_id);
         break;
@@ -52,5 +65,5 @@ export function openBoard(opened) {
     }
   }
 
-  return { queues, agents, calls, pbxLinks, opened, takeWelcome, takeEvent };
+  return { queues, agents, calls, pbxLinks, gaps, audits, opened, takeWelcome, takeEvent };
 }

@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { html } from '../lib/html.js';
+import { secondsSince } from '../lib/clock.js';
 import { callerName, callerNumber, duration, phone, timeOfDay } from '../lib/format.js';
 import { shown } from '../lib/hostile.js';
 import { Icon } from '../lib/icons.js';
@@ -10,6 +11,8 @@ import { ofCall, request, wordsOf } from '../lib/rest.js';
 import { Timer } from '../lib/shell.js';
 import { honest } from './figure.js';
 
+/** Seconds after which a call is no talk any more: the PBX may have lost its end. */
+const STUCK = 4 * 3600;
 const WAITING_FIRST = ['queued', 'offered', 'arrived', 'held', 'talking'];
 
 export function CallTable({ board, fresh }) {
@@ -25,12 +28,18 @@ export function CallTable({ board, fresh }) {
           <td><span class=${`state-word call-${call.state}`}><span class="dot" aria-hidden="true"></span>${t(`call_state.${call.state}`)}</span></td>
           <td>${shown(call.queue, 24)}</td>
           <td>${[...call.talking, ...call.ringing].map((one) => shown(one, 24)).join(', ')}</td>
-          <td class="number">${fresh.state === 'gone' ? honest(fresh, '') : html`<${Timer} since=${call.started_at} until=${fresh.until} />`}</td>
+          <td class="number">${fresh.state === 'gone' ? honest(fresh, '') : html`<${TimeOn} since=${call.started_at} until=${fresh.until} />`}</td>
         </tr>`)}
         ${calls.length === 0 && html`<tr><td colspan="5" class="empty">${t('board.no_calls')}</td></tr>`}
       </tbody>
     </table></div>
   </section>`;
+}
+
+function TimeOn({ since, until }) {
+  const stuck = secondsSince(since, until) > STUCK;
+  return html`<span class=${stuck ? 'too-long' : ''} title=${stuck ? t('calls.stuck') : undefined}>${stuck && html`<${Icon} name="warning" size=${14} />`}<${Timer}
+    since=${since} until=${until} />${stuck && html`<span class="unseen"> ${t('calls.stuck')}</span>`}</span>`;
 }
 
 /** The record of a call, live while it is on, from the store afterwards. */

@@ -4,6 +4,7 @@ import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { html } from '../lib/html.js';
 import { now } from '../lib/clock.js';
+import { Completeness } from '../lib/completeness.js';
 import { timeOfDay } from '../lib/format.js';
 import { shown } from '../lib/hostile.js';
 import { openLink } from '../lib/link.js';
@@ -30,9 +31,10 @@ function Board({ board, link, user }) {
       <span class="me">${shown(user.name, 40)}</span>
       <${Tools} user=${user} />
     </header>
-    <${ConnectionBanner} link=${link} pbxLinks=${board.pbxLinks.value} calm=${t('link.calm_board')} />
+    <${ConnectionBanner} link=${link} pbxLinks=${board.pbxLinks.value} gaps=${board.gaps.value} calm=${t('link.calm_board')} />
     <main class=${`board ${fresh.state}`}>
       <${Heroes} queues=${board.queues.value} agents=${board.agents.value} fresh=${fresh} />
+      <${Completeness} gaps=${board.gaps.value} audits=${board.audits.value} />
       <${QueueTable} queues=${board.queues.value} fresh=${fresh} />
       <div class="board-columns">
         <${AgentTable} agents=${board.agents.value} fresh=${fresh} />

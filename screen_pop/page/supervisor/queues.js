@@ -48,20 +48,22 @@ export function Heroes({ queues, agents, fresh }) {
   const all = together(queues, fresh.until);
   const ready = agents.filter((one) => one.status === 'ready' && one.activity === 'idle').length;
   const signedIn = agents.filter((one) => one.status !== 'logged_out').length;
+  const uncertain = queues.some((queue) => queue.provisional) ? t('figure.provisional') : '';
   const starved = all.waiting > 0 && ready === 0 ? 'action' : '';
   const tiles = [
     ['waiting', all.waiting, starved, ''],
     ['longest', duration(all.longest), alarm(all.longest, 'longest'), t('goal.below', { value: duration(LIMITS.longest[0]) })],
-    ['service_level', percent(all.level), alarm(all.level, 'level'), t('goal.at_least', { value: percent(LIMITS.level[0]) })],
-    ['abandon_rate', percent(all.abandoned), alarm(all.abandoned, 'abandoned'), t('goal.below', { value: percent(LIMITS.abandoned[0]) })],
+    ['service_level', percent(all.level), alarm(all.level, 'level'), t('goal.at_least', { value: percent(LIMITS.level[0]) }), uncertain],
+    ['abandon_rate', percent(all.abandoned), alarm(all.abandoned, 'abandoned'), t('goal.below', { value: percent(LIMITS.abandoned[0]) }), uncertain],
     ['ready', ready, starved, t('figure.of_signed_in', { number: signedIn })],
-    ['asa', duration(all.speed), '', ''],
+    ['asa', duration(all.speed), '', '', uncertain],
   ];
   return html`<section class="heroes" aria-label=${t('board.heroes')}>
-    ${tiles.map(([name, value, tone, goal]) => html`<div class=${`hero ${fresh.state === 'gone' ? '' : tone}`} key=${name}>
+    ${tiles.map(([name, value, tone, goal, mark = '']) => html`<div class=${`hero ${fresh.state === 'gone' ? '' : tone}`} key=${name}>
       <${FigureName} name=${name} values=${{ seconds: all.goal }} />
       <p class="hero-value">${honest(fresh, value)}</p>
       <p class="hero-goal">${tone && fresh.state !== 'gone' ? html`<${Icon} name="warning" size=${16} />${t(`alarm.${tone}`)}${goal && ' · '}` : ''}${goal || '\u00a0'}</p>
+      ${mark && html`<p><span class="tag" title=${t('figure.provisional_means')}>${mark}</span></p>`}
     </div>`)}
   </section>`;
 }
@@ -85,7 +87,7 @@ export function QueueTable({ queues, fresh }) {
       </tr></thead>
       <tbody>
         ${worstFirst.map((queue) => html`<tr key=${queue.queue}>
-          <th scope="row">${shown(queue.queue, 40)}</th>
+          <th scope="row">${shown(queue.queue, 40)}${queue.provisional && html` <span class="tag" title=${t('figure.provisional_means')}>${t('figure.provisional')}</span>`}</th>
           ${cell(queue.waiting, '')}
           ${cell(duration(longest(queue, fresh.until)), alarm(longest(queue, fresh.until), 'longest'))}
           ${cell(percent(queue.service_level), alarm(queue.service_level, 'level'))}

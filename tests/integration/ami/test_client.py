@@ -12,7 +12,7 @@ from cti_bridge.ami.client import AmiClient
 from cti_bridge.ami.connection import Limits
 from cti_bridge.ami.link import LinkState
 from cti_bridge.ami.messages import AmiEvent
-from cti_bridge.ami.stream import Connected, Disconnected, Opened, PbxIdentity, Received, Resynced
+from cti_bridge.ami.stream import Connected, Disconnected, Opened, Overflowed, PbxIdentity, Received, Resynced, StreamItem
 from cti_bridge.domain.errors import AmiDisconnected, AmiRefused, AmiTimeout
 from tests.support.ami import a_client, event_named, item_of, resynced, running, settings_of, state_is, until
 from tests.support.fake_pbx import FakePbx
@@ -37,11 +37,11 @@ async def test_after_the_login_the_present_state_comes_by_itself() -> None:
                 Connected(banner="Asterisk Call Manager/11.0.0"),
                 "FullyBooted",
                 PbxIdentity(started="2026-11-22 02:41:28", version="22.10.1"),
-                "CoreShowChannelsComplete",
                 "BridgeListComplete",
-                "ParkedCallsComplete",
+                "CoreShowChannelsComplete",
                 "QueueParams",
                 "QueueStatusComplete",
+                "ParkedCallsComplete",
                 Resynced(refused=()),
             ]
             status = client.status()
@@ -221,6 +221,29 @@ async def test_listings_that_never_end_make_the_link_anew() -> None:
             assert lost.reason == "the PBX did not answer QueueStatus within 0.2 s"
 
 
+async def test_the_channels_are_listed_again_and_again_on_the_standing_link() -> None:
+    async with FakePbx() as pbx, running(a_client(pbx, limits=Limits(sweep=0.02))) as client:
+        await resynced(client)
+
+        for _ in range(2):
+            await event_named(client, "CoreShowChannelsComplete")
+
+        (listener,) = pbx.listeners
+        assert [action["Action"] for action in listener.actions].count("CoreShowChannels") >= 3
+        assert [action["Action"] for action in listener.actions].count("QueueStatus") == 1
+
+
+async def test_channels_that_may_not_be_listed_are_not_asked_for_again() -> None:
+    async with FakePbx() as pbx:
+        pbx.refuses["CoreShowChannels"] = "Permission denied"
+        async with running(a_client(pbx, limits=Limits(sweep=0.01, idle=0.05))) as client:
+            await resynced(client)
+            (listener,) = pbx.listeners
+            await until(lambda: [action["Action"] for action in listener.actions].count("Ping") >= 2)
+
+            assert [action["Action"] for action in listener.actions].count("CoreShowChannels") == 1
+
+
 async def test_reading_goes_on_while_the_consumer_is_blocked() -> None:
     """Asterisk cuts a client 100 ms after its socket buffers are full."""
     async with FakePbx() as pbx, running(a_client(pbx)) as client:
@@ -254,6 +277,25 @@ async def test_a_consumer_too_far_behind_costs_the_link_on_purpose_and_loses_not
         assert held < 200_000 + 300_000
         assert "behind: dropped on purpose" in lost.reason
         assert client.status().counters["overflows"] == 1
+
+
+async def test_the_tap_is_given_each_item_before_the_consumer_and_the_bytes_of_an_overflow_too() -> None:
+    tapped: list[StreamItem | Overflowed] = []
+    async with FakePbx() as pbx, running(a_client(pbx, tap=tapped.append, max_buffered_bytes=100_000)) as client:
+        opened = await anext(client.events)
+        await resynced(client)
+        first = list(tapped)
+        for _ in range(2_000):
+            pbx.tell(MEMBER_PAUSE)
+        await pbx.until(lambda: not pbx.listeners)
+        consumed = [opened]
+        while not isinstance(consumed[-1], Disconnected):
+            consumed.append(await anext(client.events))
+
+    assert isinstance(opened, Opened)
+    assert first[0] is opened
+    assert opened.ids
+    assert [one for one in tapped if not isinstance(one, Overflowed)][len(first) :][: len(consumed) - 1] == consumed[1:]
 
 
 async def test_an_action_is_answered() -> None:

@@ -6,13 +6,14 @@ import pytest
 
 from cti_bridge.domain.account import account_document
 from cti_bridge.domain.agent import agent_document
+from cti_bridge.domain.audit import audit_document
 from cti_bridge.domain.call import call_document
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.figures import figures_document
 from cti_bridge.domain.interaction import Channel, interaction_document
 from screen_pop.api import answers
 from screen_pop.ports import Check
-from screen_pop.visible import link_document, routing_document
+from screen_pop.visible import link_document, routing_document, seen_gap_document
 from tests.support.stores import AGENT, a_call, an_account, an_interaction
 from tests.support.web import Web
 
@@ -133,6 +134,8 @@ def test_documents_have_the_shape_that_the_api_describes(web: Web) -> None:
         (answers.InteractionAnswer, interaction_document(an_interaction(channel=Channel.EMAIL))),
         (answers.AgentAnswer, agent_document(web.live.the_agents[0])),
         (answers.FiguresAnswer, figures_document(web.live.the_queues[0])),
+        (answers.AuditAnswer, audit_document(web.live.the_audits[0])),
+        (answers.GapAnswer, seen_gap_document(web.live.the_gaps[0])),
         (answers.LinkAnswer, link_document(web.live.the_links[0])),
         (answers.RoutingAnswer, routing_document(web.live.the_routing)),
     ):

@@ -45,6 +45,8 @@ MATRIX: dict[str, set[str]] = {
     "GET /api/v1/queues": ALL,
     "GET /api/v1/agents": LEADERS,
     "GET /api/v1/links": LEADERS,
+    "GET /api/v1/gaps": LEADERS,
+    "GET /api/v1/audits": LEADERS,
     "PUT /api/v1/agents/{extension}/state": {"agent", "supervisor"},
     "GET /api/v1/routing": {"admin"},
 }

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from cti_bridge.domain.agent import agent_document
+from cti_bridge.domain.audit import audit_document
 from cti_bridge.domain.call import CallId, Extension, call_document
 from cti_bridge.domain.figures import figures_document
 from cti_bridge.domain.interaction import interaction_document
-from screen_pop.ports import CommandRefused
-from screen_pop.visible import link_document, routing_document
+from screen_pop.ports import CommandRefused, GapSeen
+from screen_pop.visible import link_document, routing_document, seen_gap_document
+from tests.support.gaps import a_gap
 from tests.support.stores import ADMIN, AGENT, OTHER_AGENT, SUPERVISOR, a_call, an_account, an_interaction
 from tests.support.web import Web
 
@@ -353,3 +355,22 @@ async def test_an_agent_sets_the_own_state_and_a_supervisor_anybodys(web: Web) -
     assert await put("1999", {"status": "ready"}, SUPERVISOR) == 404
     assert await put("1001", {"status": "logged_out"}, AGENT) == 422
     assert web.commands.told == [("set_state", "1001", True, "lunch"), ("set_state", "1002", False, None)]
+
+
+async def test_gaps_are_listed_for_leaders_in_pages(web: Web) -> None:
+    first = await web.call("GET", f"{API}/gaps?limit=3", user=SUPERVISOR)
+    second = await web.call("GET", f"{API}/gaps?limit=3&cursor={first[1]['next']}", user=ADMIN)
+
+    assert (first[0], second[0]) == (200, 200)
+    shown = [seen_gap_document(GapSeen(gap=a_gap(minutes), is_audited=True)) for minutes in range(5)]
+    assert first[1]["items"] + second[1]["items"] == shown
+    assert second[1]["next"] is None
+    assert (await web.call("GET", f"{API}/gaps", user=AGENT))[0] == 403
+    assert (await web.call("GET", f"{API}/gaps?cursor=no", user=ADMIN))[0] == 422
+
+
+async def test_the_last_audit_of_each_pbx_is_shown_to_leaders(web: Web) -> None:
+    shown = [audit_document(result) for result in web.live.audits()]
+
+    assert await web.call("GET", f"{API}/audits", user=SUPERVISOR) == (200, {"items": shown, "next": None})
+    assert (await web.call("GET", f"{API}/audits", user=AGENT))[0] == 403

@@ -10,6 +10,9 @@ from cti_bridge.domain.account import Candidate, Found, MatchReason, NotFound
 from cti_bridge.domain.call import Extension, call_document
 from cti_bridge.domain.call_events import CallAnswered, CallChanged, CallEnded, CallOffered, OfferEnd
 from screen_pop.pop import build_pop, pop_document
+from screen_pop.ports import GapSeen
+from screen_pop.visible import audit_summary, seen_gap_document
+from tests.support.gaps import a_gap
 from tests.support.stores import ADMIN, AGENT, NOW, OTHER_AGENT, SUPERVISOR, a_call, an_account, an_agent, figures_of
 from tests.support.web import Web
 
@@ -41,7 +44,10 @@ async def test_agent_is_welcomed_with_the_own_state_only(web: Web) -> None:
 
 @pytest.mark.parametrize(
     ("user", "keys"),
-    [(SUPERVISOR, {"calls", "agents", "queues", "links"}), (ADMIN, {"queues", "links", "routing"})],
+    [
+        (SUPERVISOR, {"calls", "agents", "queues", "links", "gaps", "audits"}),
+        (ADMIN, {"queues", "links", "gaps", "audits", "routing"}),
+    ],
     ids=["supervisor", "admin"],
 )
 async def test_snapshot_holds_what_the_role_may_see(web: Web, user: Any, keys: set[str]) -> None:
@@ -219,7 +225,7 @@ async def test_presence_follows_the_browsers(web: Web) -> None:
 async def test_live_states_come_when_they_change_and_only_to_those_concerned(web: Web) -> None:
     supervisor, agent, admin = await web.open(SUPERVISOR), await web.open(AGENT), await web.open(ADMIN)
     await web.feed.tick()
-    for browser, types in ((supervisor, 3), (agent, 3), (admin, 3)):
+    for browser, types in ((supervisor, 5), (agent, 3), (admin, 5)):
         for _ in range(types):
             await browser.hear()
 
@@ -258,6 +264,29 @@ async def test_a_hostile_name_arrives_as_text(web: Web, name: str) -> None:
     await pop_for(web, "main:1.1", customer_name=name)
 
     assert (await browser.hear())["call"]["customer_name"] == name.replace("\ud800", "\ufffd")
+
+
+async def test_a_gap_is_told_to_leaders_and_to_no_agent(web: Web) -> None:
+    supervisor, agent, admin = await web.open(SUPERVISOR), await web.open(AGENT), await web.open(ADMIN)
+    assert supervisor.welcome["snapshot"]["gaps"] == [seen_gap_document(seen) for seen in web.live.gaps()]
+    await web.feed.tick()
+    for browser, types in ((supervisor, 5), (agent, 3), (admin, 5)):
+        for _ in range(types):
+            await browser.hear()
+
+    opened = GapSeen(gap=a_gap(-1, until=None, rebuilt=0), is_audited=False)
+    web.live.the_gaps = [opened, *web.live.the_gaps]
+    await web.feed.tick()
+    found = replace(web.live.the_audits[0], left=2)
+    web.live.the_audits = [found]
+    await web.feed.tick()
+    web.live.the_links = []
+    await web.feed.tick()
+
+    for leader in (supervisor, admin):
+        told = {message["type"]: message for message in [await leader.hear(), await leader.hear()]}
+        assert told["gap.state"]["gaps"] == [seen_gap_document(opened)]
+        assert told["audit.state"]["audits"] == [audit_summary(found)]
 
 
 async def test_changes_of_a_call_reach_many_boards_in_order(web: Web) -> None:

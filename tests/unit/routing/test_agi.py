@@ -99,3 +99,16 @@ def test_answer_sets_the_queue_last():
 )
 def test_reply(reply, done):
     assert is_done(reply) is done
+
+
+@pytest.mark.parametrize(
+    ("script", "pbx"),
+    [
+        ("route?did=8001&pbx=north", "north"),
+        ("route?pbx=south-2", "south-2"),
+        ("route?did=8001", None),
+        ("route?pbx=a%20b", None),
+    ],
+)
+def test_pbx_is_what_the_dialplan_says(script: str, pbx: str | None) -> None:
+    assert ask(network_script=script).pbx == pbx

@@ -1,6 +1,7 @@
 """The store is asked only when it matters and waited for only so long; decisions are remembered, but not for ever."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -56,8 +57,8 @@ def holder(tmp_path):
     return holder
 
 
-def a_router(holder: RulesHolder, store: Store, now=lambda: MONDAY_NOON) -> Router:
-    return Router(holder, lookup=store.lookup, region="GB", now=now, lookup_seconds=0.01)
+def a_router(holder: RulesHolder, store: Store, now=lambda: MONDAY_NOON, pbxes: tuple[str, ...] = ()) -> Router:
+    return Router(holder, lookup=store.lookup, region="GB", now=now, pbxes=pbxes, lookup_seconds=0.01)
 
 
 def asked(uniqueid: str = "1.1", did: str = "8001", caller: str | None = "020 7946 0018") -> AgiRequest:
@@ -100,7 +101,7 @@ async def test_slow_store_leaves_the_caller_unknown_and_is_not_cut_off(holder):
 
     assert await rule_for(router, asked()) == "default"
     assert router.counters["lookup_late"] == 1
-    assert router.trace_for("1.1")[0].matched is None
+    assert router.trace_for("main", "1.1")[0].matched is None
     store.stuck.set()
     await router.close()
 
@@ -137,9 +138,9 @@ async def test_decision_is_remembered_by_the_channels_unique_id(holder):
 
     decision = await router.decide(asked("1.7"))
 
-    assert router.decision_for("1.7") == decision
-    assert router.decision_for("1.8") is None
-    assert router.trace_for("1.8") == ()
+    assert router.decision_for("main", "1.7") == decision
+    assert router.decision_for("main", "1.8") is None
+    assert router.trace_for("main", "1.8") == ()
 
 
 async def test_withdrawn_decision_is_forgotten(holder):
@@ -149,7 +150,7 @@ async def test_withdrawn_decision_is_forgotten(holder):
     router.withdraw(asked("1.7"))
     router.withdraw(asked("1.7"))
 
-    assert router.decision_for("1.7") is None
+    assert router.decision_for("main", "1.7") is None
 
 
 async def test_old_decisions_are_forgotten(holder):
@@ -159,8 +160,8 @@ async def test_old_decisions_are_forgotten(holder):
     clock.time += MAX_AGE + timedelta(seconds=1)
     await router.decide(asked("1.2", caller=None))
 
-    assert router.decision_for("1.1") is None
-    assert router.decision_for("1.2") is not None
+    assert router.decision_for("main", "1.1") is None
+    assert router.decision_for("main", "1.2") is not None
 
 
 async def test_number_of_remembered_decisions_is_bounded(holder):
@@ -168,5 +169,33 @@ async def test_number_of_remembered_decisions_is_bounded(holder):
     for number in range(MAX_REMEMBERED + 1):
         await router.decide(asked(str(number), caller=None))
 
-    assert router.decision_for("0") is None
-    assert router.decision_for("1") is not None
+    assert router.decision_for("main", "0") is None
+    assert router.decision_for("main", "1") is not None
+
+
+async def test_equal_uniqueids_of_two_pbxs_are_two_calls(holder) -> None:
+    router = a_router(holder, Store(NotFound(), NotFound()), pbxes=("north", "south"))
+    north, south = (replace(asked(uniqueid="1.1", did=did), pbx=pbx) for pbx, did in (("north", "8001"), ("south", "8002")))
+
+    decisions = [await router.decide(request) for request in (north, south)]
+    router.withdraw(south)
+
+    assert router.decision_for("north", "1.1") == decisions[0]
+    assert router.decision_for("south", "1.1") is None
+
+
+@pytest.mark.parametrize(
+    ("pbxes", "says", "known_to"),
+    [
+        pytest.param(("north",), None, {"north"}, id="the only one need not say it"),
+        pytest.param(("north",), "south", {"north", "south"}, id="a name that is not known counts as none"),
+        pytest.param(("north", "south"), None, {"north", "south"}, id="one of two that does not say which"),
+        pytest.param(("north", "south"), "south", {"south"}, id="one of two that says it"),
+    ],
+)
+async def test_decision_is_found_by_the_pbx_that_asked(holder, pbxes, says, known_to) -> None:
+    router = a_router(holder, Store(NotFound()), pbxes=pbxes)
+
+    await router.decide(replace(asked(uniqueid="1.1"), pbx=says))
+
+    assert {pbx for pbx in ("north", "south") if router.decision_for(pbx, "1.1") is not None} == known_to

@@ -3,13 +3,14 @@
 import pytest
 
 from cti_bridge.ami.messages import AmiEvent
-from cti_bridge.domain.call import Call, Outcome, Party
-from cti_bridge.domain.call_events import CallAnswered, CallEnded, CallOffered, TrackerEvent
+from cti_bridge.domain.call import Call, Outcome, Party, TransferType
+from cti_bridge.domain.call_events import CallAnswered, CallEnded, CallOffered, OfferEnd, OfferEnded, TrackerEvent
 from tests.support.ami_text import block, snapshot
 from tests.support.replayed import a_tracker
 
 CUSTOMER = {"channel": "PJSIP/trunk-00000001", "uid": "1.1"}
 ALICE = {"channel": "PJSIP/1001-00000002", "uid": "1.2", "Linkedid": "1.1"}
+SECOND_LINE = {"channel": "PJSIP/1001-00000004", "uid": "1.4", "Linkedid": "1.4"}
 BOB = {"channel": "PJSIP/1002-00000003", "uid": "1.3", "Linkedid": "1.1"}
 
 
@@ -186,3 +187,60 @@ def test_a_forged_number_is_no_number_of_a_customer() -> None:
     said = a_tracker().feed(forged, 1_000.0)
 
     assert [event.call.untrusted_caller for event in said if hasattr(event, "call")] == [True]
+
+
+def advice(story: Story) -> Story:
+    """Alice calls Bob on her second line, and Bob answers."""
+    story.tell("Newchannel", **snapshot(**SECOND_LINE, ChannelState="4", Exten="1002"))
+    story.tell("Newchannel", **snapshot(**BOB, ChannelState="0"))
+    pair = snapshot(**SECOND_LINE) | snapshot("Dest", **BOB)
+    story.tell("DialBegin", **pair | {"DestChannelState": "0"}, DialString="1002").rings(BOB)
+    return story.tell("Newstate", **snapshot(**BOB)).tell("DialEnd", **pair, DialStatus="ANSWER")
+
+
+def test_who_was_only_asked_for_advice_keeps_no_pop_of_the_call() -> None:
+    """The customer's call goes on with the agent who asked; nothing of it is left for the one who answered."""
+    story = advice(a_talk())
+
+    story.tell("Hangup", **snapshot(**BOB), Cause="16")
+
+    (over,) = [event for event in story.said if isinstance(event, OfferEnded)]
+    assert (over.agent, over.why) == ("1002", OfferEnd.ANSWERED_ELSEWHERE)
+    assert story.tracker.live(story.now)[0].talking == ("1001",)
+
+
+def test_a_caller_whose_entering_was_missed_is_with_the_phone_that_they_dialled() -> None:
+    """Dial and Queue put the called party into the bridge first, and the caller after it, always."""
+    story = Story().arrives().dials(ALICE).rings(ALICE).answers(ALICE).bridge("BridgeEnter", 1, ALICE)
+
+    assert story.count(CallAnswered) == 1
+
+
+def test_a_caller_who_gives_up_at_the_moment_of_the_answer_is_with_nobody() -> None:
+    story = (
+        Story().arrives().dials(ALICE).rings(ALICE).hangs_up(CUSTOMER, cause="").answers(ALICE).bridge("BridgeEnter", 1, ALICE)
+    )
+
+    assert story.count(CallAnswered) == 0
+
+
+def test_a_customer_who_leaves_the_bridge_for_another_extension_was_transferred() -> None:
+    """Told in the event of the leaving (22.10.1); it counts once the agent is gone and did not come along."""
+    story = a_talk()
+    elsewhere = CUSTOMER | {"Exten": "1005"}
+
+    story.bridge("BridgeLeave", 1, ALICE).bridge("BridgeLeave", 0, elsewhere)
+    assert story.tracker.live(story.now)[0].transfers == ()
+    story.tell("Hangup", **snapshot(**ALICE), Cause="16")
+
+    (transfer,) = story.tracker.live(story.now)[0].transfers
+    assert (transfer.type, transfer.from_agent, transfer.to) == (TransferType.BLIND, "1001", "1005")
+
+
+def test_a_customer_who_goes_on_in_the_dialplan_was_not_transferred() -> None:
+    """Queue option c, Dial option g: the same extension."""
+    story = a_talk().bridge("BridgeLeave", 1, ALICE).bridge("BridgeLeave", 0, CUSTOMER)
+
+    story.tell("Hangup", **snapshot(**ALICE), Cause="16").dials(BOB).rings(BOB)
+
+    assert story.tracker.live(story.now)[0].transfers == ()
