@@ -146,6 +146,45 @@ class PbxSettings(_Section):
         return self
 
 
+class AccountSettings(_Section):
+    """`fields`: the site's own fields of an account, by name."""
+
+    fields: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], Literal["text", "number", "yes_no"]] = {}
+
+
+class TierRuleSettings(_Section):
+    """What a customer must reach for `tier`, in the site's own currency and days; what is left out does not count."""
+
+    tier: Literal["platinum", "gold", "iron", "lead"]
+    revenue_at_least: float | None = None
+    profit_at_least: float | None = None
+    days_to_pay_at_most: Annotated[float, Field(ge=0)] | None = None
+
+
+class TierSettings(_Section):
+    """`rules` from the highest tier down, the first one that is met decides; none: tiers are set by people only.
+
+    `hysteresis_percent`: so far a figure may fall below its threshold before a tier once reached is lost.
+    """
+
+    rules: tuple[TierRuleSettings, ...] = ()
+    hysteresis_percent: Annotated[float, Field(ge=0, le=90)] = 10.0
+
+    @model_validator(mode="after")
+    def _highest_first(self) -> "TierSettings":
+        order = ["platinum", "gold", "iron", "lead"]
+        places = [order.index(rule.tier) for rule in self.rules]
+        if places != sorted(set(places)):
+            raise ValueError("rules go from the highest tier down, one for each tier: platinum, gold, iron, lead")
+        return self
+
+
+class CaseSettings(_Section):
+    """`hours`: the opening hours of the routing file in which the time of commitments runs; None: round the clock."""
+
+    hours: str | None = None
+
+
 class AuditSettings(_Section):
     """`nightly_at`: the machine's own time of the audit of the last day; it also runs by itself after each gap."""
 
@@ -167,6 +206,9 @@ class Settings(_Section):
     fastagi: FastAgiSettings = FastAgiSettings()
     routing: RoutingSettings = RoutingSettings()
     queues: QueueSettings = QueueSettings()
+    tiers: TierSettings = TierSettings()
+    accounts: AccountSettings = AccountSettings()
+    cases: CaseSettings = CaseSettings()
     audit: AuditSettings = AuditSettings()
     log: LogSettings = LogSettings()
     pbx: Annotated[tuple[PbxSettings, ...], Field(min_length=1)]

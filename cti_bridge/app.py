@@ -13,7 +13,6 @@ import signal
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -25,13 +24,15 @@ from prometheus_client import CollectorRegistry
 
 import cti_bridge
 from config.load import read_secret
-from config.settings import ServerSettings, Settings
+from config.settings import ServerSettings, Settings, TierSettings
 from cti_bridge.ami.client import AmiClient
 from cti_bridge.ami.stream import EVENT_CLASSES
 from cti_bridge.call_task import Desk
 from cti_bridge.commands import Commands, Pbx, WrapUpDesk
-from cti_bridge.domain.account import Found, LookupResult, NotFound
+from cti_bridge.domain.account import Found, LookupResult, NotFound, Tier
+from cti_bridge.domain.tiers import TierRule, TierRules
 from cti_bridge.gaps import GapBook
+from cti_bridge.housekeeping import due_after, escalate, judge_tiers, turn_days, utc_now, watch_rules
 from cti_bridge.journal.writer import Journal, limits_of
 from cti_bridge.live.board import Board
 from cti_bridge.lookup import Lookup
@@ -50,24 +51,20 @@ from screen_pop.metrics import WebMetrics
 from screen_pop.server import Ports, build_app, web_runner
 from storage.accounts import Accounts
 from storage.audits import Audits
+from storage.cases import Cases
 from storage.database import Database
 from storage.gaps import Gaps
 from storage.interactions import Interactions
+from storage.merges import Merges
+from storage.profiles import Profiles
 from storage.recorder import Recorder
 from storage.sessions import Sessions
 from storage.users import Users
 
 log = structlog.get_logger()
 
-RULES_CHECK_SECONDS = 2.0
-"""How often the rules file is looked at for a change."""
-DAY_CHECK_SECONDS = 1.0
 DRAIN_SECONDS, FLUSH_SECONDS, BROWSER_SECONDS = 5.0, 5.0, 5.0
 """Limits of the stages of shutdown; stragglers are named in the log."""
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def auditor_of(settings: Settings, database: Database, *, settled: Callable[[], Awaitable[None]]) -> Auditor:
@@ -96,6 +93,8 @@ class Application:
         self.database = Database(settings.database.url)
         self.accounts = Accounts(self.database, region=settings.numbers.region)
         self.interactions = Interactions(self.database)
+        self.profiles = Profiles(self.database, self.accounts, rules=_tier_rules(settings.tiers), fields=settings.accounts.fields)
+        self._cases = Cases(self.database)
         self.users = Users(self.database)
         self.port = settings.server.port
         self.agi_port = settings.fastagi.port
@@ -194,8 +193,11 @@ class Application:
         self._start(tasks, "gaps", self._gaps.run)
         self._start(tasks, "live feed", LiveFeed(self._hub, self._state).run)
         self._start(tasks, "fastagi", self._agi.run)
-        self._start(tasks, "rules watch", self._watch_rules)
-        self._start(tasks, "day", self._turn_days)
+        self._start(tasks, "rules watch", partial(watch_rules, self._rules))
+        self._start(tasks, "day", partial(turn_days, self._board))
+        if self.settings.tiers.rules:
+            self._start(tasks, "tiers", partial(judge_tiers, self.profiles))
+        self._start(tasks, "cases", partial(escalate, self._cases))
         self._start(tasks, "audit", partial(self._auditor.run, self._gaps.changed))
         log.info("service.started", version=cti_bridge.__version__, host=self.settings.server.host, port=self.port)
         _spare_the_collector()
@@ -216,7 +218,7 @@ class Application:
         log.info("service.stopping")
         for site in tuple(runner.sites):
             await site.stop()
-        self._cancel("ami", "pipeline", "catch up", "fastagi", "rules", "day", "audit")
+        self._cancel("ami", "pipeline", "catch up", "fastagi", "rules", "day", "audit", "tiers", "cases")
         await calls.drain(DRAIN_SECONDS)
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
@@ -275,6 +277,10 @@ class Application:
             verify=_password_check(hasher),
             decoy_hash=await asyncio.to_thread(hasher.hash, secrets.token_urlsafe()),
             accounts=self.accounts,
+            merges=Merges(self.database, self.accounts),
+            profiles=self.profiles,
+            cases=self._cases,
+            due_after=partial(due_after, self._rules, self.settings.cases.hours),
             interactions=self.interactions,
             gaps=Gaps(self.database),
             commands=Commands(pbxes, self._board),
@@ -297,33 +303,6 @@ class Application:
     async def _by_e164(self, number: str) -> LookupResult:
         candidates = await self.accounts.by_phone(number)
         return Found(candidates=candidates) if candidates else NotFound()
-
-    async def _watch_rules(self) -> None:
-        """Takes a changed rules file into force, if it is good; else the admin's page says what is wrong."""
-        seen = self._rules_stamp()
-        while True:
-            await asyncio.sleep(RULES_CHECK_SECONDS)
-            stamp = self._rules_stamp()
-            if stamp != seen:
-                seen = stamp
-                await self._rules.reload()
-
-    def _rules_stamp(self) -> tuple[int, int] | None:
-        try:
-            status = self.settings.routing.file.stat()
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_size
-
-    async def _turn_days(self) -> None:
-        """The day's figures begin anew at the machine's own midnight."""
-        day = utc_now().astimezone().date()
-        while True:
-            await asyncio.sleep(DAY_CHECK_SECONDS)
-            today = utc_now().astimezone().date()
-            if today != day:
-                day = today
-                self._board.begin_day(utc_now())
 
 
 def _spare_the_collector() -> None:
@@ -355,6 +334,11 @@ def _password_check(hasher: PasswordHasher) -> Callable[[str, str], Coroutine[An
             return False
 
     return check
+
+
+def _tier_rules(settings: TierSettings) -> TierRules:
+    rules = tuple(TierRule(**{**rule.model_dump(), "tier": Tier(rule.tier)}) for rule in settings.rules)
+    return TierRules(rules=rules, hysteresis_percent=settings.hysteresis_percent)
 
 
 def _tls(server: ServerSettings) -> ssl.SSLContext | None:

@@ -9,16 +9,15 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Never
+from typing import Annotated, Any
 
 import orjson
 import typer
 
-from config.load import load_settings, read_secret
-from config.settings import Settings
+from config.load import read_secret
 from cti_bridge import logs
 from cti_bridge.ami.client import AmiClient
 from cti_bridge.app import auditor_of, on_stop_signals, serve
@@ -27,28 +26,20 @@ from cti_bridge.doctor.examination import LISTEN_SECONDS, MAX_LISTEN_SECONDS, Re
 from cti_bridge.doctor.report import lines_of
 from cti_bridge.domain.audit import AuditReason, AuditResult, audit_document
 from cti_bridge.domain.errors import ConfigError, CtiError, StorageError
-from cti_bridge.domain.user import Role
 from cti_bridge.record.report import moment_of, report_lines
 from cti_bridge.replay import RECORD_CLASSES, event_document, record, replay_calls, replay_events
+from cti_bridge.store_commands import exports, imports, users
+from cti_bridge.terminal import ConfigOption, complain, run_to_end, settings_of
 from routing.rules_file import read_rules
 from routing.yaml_nodes import Severity
-from storage.accounts import Accounts
 from storage.database import Database
-from storage.import_accounts import import_accounts
-from storage.users import Users
 
 app = typer.Typer(
     help="Call-centre CTI for Asterisk.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
-users = typer.Typer(help="People who sign in.", no_args_is_help=True)
-imports = typer.Typer(help="Bring data in.", no_args_is_help=True)
 app.add_typer(users, name="user")
 app.add_typer(imports, name="import")
-
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="Settings file; without it ./cti.toml, or CTI_… variables only.")
-]
-PasswordOption = Annotated[str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, envvar="CTI_PASSWORD")]
+app.add_typer(exports, name="export")
 
 
 def main() -> None:
@@ -56,7 +47,7 @@ def main() -> None:
     try:
         app()
     except ConfigError as error:
-        _complain(error, code=2)
+        complain(error, code=2)
     except BrokenPipeError:
         # Whoever read our output (`| head`) has enough of it; Python's own flush at the exit must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -64,22 +55,22 @@ def main() -> None:
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except OSError as error:
-        _complain(_in_plain_words(error), code=1)
+        complain(_in_plain_words(error), code=1)
     except CtiError as error:
-        _complain(error, code=1)
+        complain(error, code=1)
     except BaseExceptionGroup as group:
         expected, others = group.split((CtiError, OSError))
         if others is not None or expected is None:
             raise
-        _complain("; ".join(str(error) for error in _leaves(expected)), code=1)
+        complain("; ".join(str(error) for error in _leaves(expected)), code=1)
 
 
 @app.command()
 def run(config: ConfigOption = None) -> None:
     """The service."""
-    settings = _settings(config)
+    settings = settings_of(config)
     logs.configure(settings.log)
-    _run(serve(settings))
+    run_to_end(serve(settings))
 
 
 @app.command()
@@ -89,20 +80,20 @@ def demo(
     callers: Annotated[float, typer.Option(help="Callers a minute.")] = 5.0,
 ) -> None:
     """Everything at once: the service, a simulated PBX with callers, sample customers, demo sign-ins."""
-    _run(run_demo(folder=folder.absolute(), port=port, say=print, rate=callers))
+    run_to_end(run_demo(folder=folder.absolute(), port=port, say=print, rate=callers))
 
 
 @app.command()
 def check(config: ConfigOption = None) -> None:
     """Settings and routing file: every mistake with its place and a hint."""
-    settings = _settings(config)
+    settings = settings_of(config)
     for pbx in settings.pbx:
         read_secret(pbx)
     file = settings.routing.file
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        _complain(f"{file}: the routing file cannot be read: {error}", code=2)
+        complain(f"{file}: the routing file cannot be read: {error}", code=2)
     result = read_rules(text)
     for problem in result.problems:
         print(f"{problem.severity.value}: {problem.as_problem(str(file))}", file=sys.stderr)
@@ -120,7 +111,7 @@ def doctor(
     ] = LISTEN_SECONDS,
 ) -> None:
     """Asks each PBX what is missing or wrong, changes nothing there; each finding with the line to change. Exit 0/1/2."""
-    settings = _settings(config)
+    settings = settings_of(config)
     logs.configure(settings.log, stream=sys.stderr)
 
     async def look() -> Report:
@@ -147,9 +138,9 @@ def replay(
     try:
         pattern = re.compile(internal)
     except re.error as error:
-        _complain(f"--internal is not a regular expression: {error}", code=2)
+        complain(f"--internal is not a regular expression: {error}", code=2)
     if region is not None and not re.fullmatch("[A-Z]{2}", region):
-        _complain("--region is a country's code of two letters, as NL", code=2)
+        complain("--region is a country's code of two letters, as NL", code=2)
     if events:
         for event in replay_events(trace, times, pbx="main", region=region, internal=pattern):
             _print_json(event_document(event))
@@ -165,13 +156,13 @@ def record_command(
     pbx: Annotated[str | None, typer.Option(help="Name of the PBX; without it the first.")] = None,
 ) -> None:
     """Writes what the PBX sends, and when it came, until Ctrl-C. The files hold callers' numbers: mode 0600."""
-    settings = _settings(config)
+    settings = settings_of(config)
     logs.configure(settings.log)
     chosen = next((one for one in settings.pbx if pbx in {None, one.name}), None)
     if chosen is None:
-        _complain(f"no [[pbx]] is named {pbx}: there are {', '.join(one.name for one in settings.pbx)}", code=2)
+        complain(f"no [[pbx]] is named {pbx}: there are {', '.join(one.name for one in settings.pbx)}", code=2)
     if output.suffix != ".ami":
-        _complain(f"{output}: a trace's name ends in .ami", code=2)
+        complain(f"{output}: a trace's name ends in .ami", code=2)
     client_settings, secret = chosen, read_secret(chosen).get_secret_value()
 
     async def until_stopped() -> None:
@@ -187,7 +178,7 @@ def record_command(
             for task in running:
                 task.cancel()
 
-    _run(until_stopped())
+    run_to_end(until_stopped())
     print(f"Recorded {output} ({output.stat().st_size} bytes).")
 
 
@@ -201,19 +192,19 @@ def audit(
     pbx: Annotated[str | None, typer.Option(help="Name of the PBX; without it all.")] = None,
 ) -> None:
     """The calls in the store against the PBX's own record. Exits 0: nothing is wrong, 1: something is, 2: could not look."""
-    settings = _settings(config)
+    settings = settings_of(config)
     logs.configure(settings.log, stream=sys.stderr)
     names = [one.name for one in settings.pbx if pbx in {None, one.name}]
     if not names:
-        _complain(f"no [[pbx]] is named {pbx}: there are {', '.join(one.name for one in settings.pbx)}", code=2)
+        complain(f"no [[pbx]] is named {pbx}: there are {', '.join(one.name for one in settings.pbx)}", code=2)
     now = datetime.now(UTC)
     try:
         end = min(now, moment_of(until, at_end=True)) if until else now
         begin = moment_of(since, at_end=False) if since else end - timedelta(days=1)
     except ValueError as error:
-        _complain(error, code=2)
+        complain(error, code=2)
     if begin >= end:
-        _complain("nothing lies between --since and --until", code=2)
+        complain("nothing lies between --since and --until", code=2)
 
     async def compare() -> list[AuditResult]:
         database = Database(settings.database.url)
@@ -227,7 +218,7 @@ def audit(
     try:
         results = asyncio.run(compare())
     except StorageError as error:
-        _complain(error, code=2)
+        complain(error, code=2)
     if as_json:
         _print_json({"results": [audit_document(result) for result in results]})
     else:
@@ -245,111 +236,14 @@ def migrate(config: ConfigOption = None) -> None:
     """Brings the database's schema up to date."""
 
     async def migrate_store() -> None:
-        database = Database(_settings(config).database.url)
+        database = Database(settings_of(config).database.url)
         try:
             await database.migrate()
         finally:
             await database.close()
 
-    _run(migrate_store())
+    run_to_end(migrate_store())
     print("The schema is up to date.")
-
-
-@users.command("add")
-def add_user(
-    username: str,
-    role: Annotated[Role, typer.Option(help="agent, supervisor or admin")],
-    password: PasswordOption,
-    name: Annotated[str | None, typer.Option(help="As colleagues see it.")] = None,
-    extension: Annotated[str | None, typer.Option(help="The phone of an agent.")] = None,
-    language: Annotated[str | None, typer.Option(help="en or zh")] = None,
-    config: ConfigOption = None,
-) -> None:
-    """Adds a person who may sign in."""
-
-    async def add(store: Users) -> None:
-        await store.add(
-            username=username, name=name or username, role=role, extension=extension, language=language, password=password
-        )
-
-    _with_users(config, add)
-    print(f"Added {role.value} {username}.")
-
-
-@users.command("passwd")
-def set_password(
-    username: str,
-    password: PasswordOption,
-    config: ConfigOption = None,
-) -> None:
-    """Sets a password and ends the person's sessions."""
-
-    async def change(store: Users) -> None:
-        if not await store.set_password(username, password):
-            raise ValueError(f"there is no user {username}")
-
-    _with_users(config, change)
-    print(f"Changed the password of {username}.")
-
-
-@users.command("list")
-def list_users(config: ConfigOption = None) -> None:
-    """Who may sign in."""
-
-    async def show(store: Users) -> None:
-        for user in await store.list():
-            print(f"{user.username}\t{user.role.value}\t{user.extension or '-'}\t{user.name}")
-
-    _with_users(config, show)
-
-
-@imports.command("accounts")
-def import_accounts_command(
-    file: Annotated[Path, typer.Argument(help="CSV: name, company, tier, language, phones, emails, note.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only.")] = False,
-    config: ConfigOption = None,
-) -> None:
-    """Adds the customers of a CSV file that are not known yet; any bad row stops the whole file."""
-    settings = _settings(config)
-
-    async def bring_in() -> None:
-        database = Database(settings.database.url)
-        try:
-            await database.migrate()
-            accounts = Accounts(database, region=settings.numbers.region)
-            report = await import_accounts(database, accounts, file, dry_run=dry_run, now=datetime.now(UTC))
-        finally:
-            await database.close()
-        would = "would be added" if dry_run else "added"
-        print(f"{report.rows} rows: {report.added} {would}, {report.known} known already.")
-
-    _run(bring_in())
-
-
-def _with_users(config: Path | None, act: Callable[[Users], Coroutine[Any, Any, None]]) -> None:
-    settings = _settings(config)
-
-    async def in_store() -> None:
-        database = Database(settings.database.url)
-        try:
-            await database.migrate()
-            await act(Users(database))
-        finally:
-            await database.close()
-
-    try:
-        _run(in_store())
-    except ValueError as error:
-        _complain(error, code=2)
-
-
-def _settings(config: Path | None) -> Settings:
-    default = Path("cti.toml")
-    return load_settings(config or (default if default.exists() else None), os.environ)
-
-
-def _run(coroutine: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(coroutine)
 
 
 def _in_plain_words(error: OSError) -> str:
@@ -369,8 +263,3 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
 
 def _print_json(document: dict[str, Any]) -> None:
     sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
-
-
-def _complain(error: object, *, code: int) -> Never:
-    print(f"cti-bridge: {error}", file=sys.stderr)
-    raise SystemExit(code)

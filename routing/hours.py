@@ -53,6 +53,22 @@ def next_change(hours: OpeningHours, at: datetime) -> datetime | None:
     return None
 
 
+def after_open_time(hours: OpeningHours, at: datetime, amount: timedelta) -> datetime:
+    """The instant (UTC) at which `amount` of opening time will have passed since `at`; closed hours do not count. Where the door
+    does not open again within 400 days, the clock's time counts.
+    """
+    left, now = amount, at.astimezone(UTC)
+    while True:
+        change = next_change(hours, now)
+        if change is None:
+            return now + left
+        if is_open(hours, now):
+            if now + left <= change:
+                return now + left
+            left -= change - now
+        now = change
+
+
 def _spans_on(hours: OpeningHours, day: date) -> tuple[Span, ...]:
     exception = hours.exceptions.get(day)
     return hours.week[day.weekday()] if exception is None else exception

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from cti_bridge.domain.account import Account, AccountId
 from cti_bridge.domain.call import Call, CallId, Extension, call_document
 from cti_bridge.domain.call_events import CallEnded, CallEvent, OfferEnd
 from cti_bridge.domain.errors import WireError
@@ -22,7 +23,7 @@ from cti_bridge.kill_points import kill_points
 from screen_pop import wire
 from screen_pop.metrics import WebMetrics
 from screen_pop.outbox import LatestStates, Outbox
-from screen_pop.pop import ScreenPop, pop_document
+from screen_pop.pop import ScreenPop, pop_document, with_account
 from screen_pop.ports import Role, User
 from screen_pop.visible import agents_in, agents_of
 
@@ -124,6 +125,15 @@ class Hub:
         if pop.pop_id in pops:
             pops[pop.pop_id] = pop
             await self.deliver(pop.agent, "pop.update", pop_document(pop), at=at)
+
+    async def account_changed(self, account: Account, *, instead_of: AccountId, at: datetime) -> None:
+        """Two accounts became one (or two again): whoever has one of them on the screen for a live call is shown `account`."""
+        either = {account.account_id, instead_of}
+        shown = [pop for pops in self._standing.values() for pop in pops.values()]
+        for pop in shown:
+            concerned = {candidate.account.account_id for candidate in pop.candidates} & either
+            if concerned or (pop.account is not None and pop.account.account_id in either):
+                await self.update_pop(with_account(pop, account, instead_of=instead_of), at=at)
 
     async def withdraw_pop(self, agent: Extension, pop_id: str, call_id: CallId, why: OfferEnd, *, at: datetime) -> None:
         """Takes the pop off the agent's screen: the phone rings there no more. Once, however often it is said."""

@@ -5,13 +5,14 @@ one JSON shape. Pure: the same facts give the same pop under the same id, so rep
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, assert_never
 
 from cti_bridge.domain.account import (
     HISTORY_SHOWN,
     Account,
+    AccountId,
     Candidate,
     Found,
     LookupResult,
@@ -78,6 +79,25 @@ def build_pop(
         history=tuple(history[:HISTORY_SHOWN]) if account else (),
         decision=decision,
         recognition=recognition,
+    )
+
+
+def with_account(pop: ScreenPop, account: Account, *, instead_of: AccountId) -> ScreenPop:
+    """The pop with `account` in the place of it and of `instead_of`; a candidate that is left alone is a clear match."""
+    either = {account.account_id, instead_of}
+    firsts = [candidate for candidate in pop.candidates if candidate.account.account_id in either][:1]
+    candidates = tuple(
+        replace(candidate, account=account) if candidate in firsts else candidate
+        for candidate in pop.candidates
+        if candidate in firsts or candidate.account.account_id not in either
+    )
+    is_clear = pop.recognition is Recognition.SEVERAL and len(candidates) == 1
+    was_shown = pop.account is not None and pop.account.account_id in either
+    return replace(
+        pop,
+        candidates=candidates,
+        account=account if was_shown or is_clear else pop.account,
+        recognition=Recognition.FOUND if is_clear else pop.recognition,
     )
 
 

@@ -3,7 +3,7 @@
 Every method may raise `StorageError` (the store is away) unless its docstring says otherwise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -12,23 +12,29 @@ from cti_bridge.domain.account import Account, AccountId, ContactKind, ContactPo
 from cti_bridge.domain.agent import AgentState
 from cti_bridge.domain.audit import AuditResult
 from cti_bridge.domain.call import Call, CallId, Extension
+from cti_bridge.domain.case import Case, CaseFilter, CaseId, CaseKind
 from cti_bridge.domain.figures import QueueFigures
 from cti_bridge.domain.gap import Gap
 from cti_bridge.domain.interaction import Interaction, InteractionId
 from cti_bridge.domain.listing import InteractionFilter, Page
+from cti_bridge.domain.merge import Duplicate, Merge, MergeId
+from cti_bridge.domain.tiers import TierChange
 from cti_bridge.domain.user import Role, User
 
 __all__ = [
     "Accounts",
     "CallCommands",
+    "Cases",
     "CommandRefused",
     "GapSeen",
     "Gaps",
     "InteractionFilter",
     "Interactions",
     "LiveState",
+    "Merges",
     "Page",
     "PbxLink",
+    "Profiles",
     "Role",
     "RoutingStatus",
     "Sessions",
@@ -84,6 +90,55 @@ class Accounts(Protocol):
 
     def read_contact_point(self, kind: ContactKind, as_given: str, label: str | None) -> ContactPoint:
         """The normalised contact point. ValueError says what is wrong with it."""
+
+
+class Cases(Protocol):
+    async def open(
+        self,
+        account_id: AccountId,
+        *,
+        kind: CaseKind,
+        subject: str,
+        by: str,
+        now: datetime,
+        owner: str | None = None,
+        due_at: datetime | None = None,
+        interaction_id: str | None = None,
+        problem: str | None = None,
+    ) -> Case:
+        """A new commitment. Raises CaseRefused; ValueError: not readable."""
+
+    async def change(self, case_id: CaseId, changes: Mapping[str, Any], *, by: str, now: datetime) -> Case:
+        """Only the keys given. Raises CaseRefused; ValueError: not readable."""
+
+    async def by_id(self, case_id: CaseId) -> Case | None: ...
+    async def list(self, wanted: CaseFilter, *, now: datetime, cursor: str | None, limit: int) -> Page[Case]:
+        """Newest first. ValueError for a cursor not ours."""
+
+
+class Profiles(Protocol):
+    async def change(self, account_id: AccountId, changes: Mapping[str, Any], *, now: datetime) -> Account | None:
+        """Sets what is given of the file, and the tier that follows. None: no such account. ValueError: not readable."""
+
+    async def set_tier(self, account_id: AccountId, tier: Tier | None, *, by: str, now: datetime) -> bool:
+        """A person sets the tier."""
+
+    async def tiers(self, account_id: AccountId) -> Sequence[TierChange]:
+        """How the tier came about, newest first."""
+
+
+class Merges(Protocol):
+    async def merge(self, kept: AccountId, merged: AccountId, *, by: str, now: datetime) -> Merge:
+        """Puts `merged` into `kept`. Raises MergeRefused: same-account, no-such-account, account-merged."""
+
+    async def undo(self, merge_id: MergeId, *, by: str, now: datetime) -> Merge:
+        """Parts them again. Raises MergeRefused: no-such-merge, already-undone, merged-on."""
+
+    async def of(self, account_id: AccountId) -> Sequence[Merge]:
+        """Newest first."""
+
+    async def duplicates(self, account_id: AccountId) -> Sequence[Duplicate]:
+        """Likeliest first."""
 
 
 class Interactions(Protocol):

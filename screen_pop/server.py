@@ -6,7 +6,7 @@ In: the ports (storage, commands, live state) and the hub; out: an application t
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from cti_bridge.domain.errors import WireError
 from screen_pop import wire
-from screen_pop.api import accounts, audits, calls, gaps, interactions, live, routing, sessions
+from screen_pop.api import accounts, audits, calls, cases, gaps, interactions, live, merges, routing, sessions
 from screen_pop.api.operations import operations_routes
 from screen_pop.api.problems import problems, route_of
 from screen_pop.api.route import MAX_BODY_BYTES, Route, Services, handler_of
@@ -27,10 +27,13 @@ from screen_pop.pages import PAGE_FOLDER, Pages, add_pages
 from screen_pop.ports import (
     Accounts,
     CallCommands,
+    Cases,
     Gaps,
     Interactions,
     LiveState,
+    Merges,
     PasswordCheck,
+    Profiles,
     Readiness,
     Sessions,
     User,
@@ -44,6 +47,8 @@ log = structlog.get_logger()
 API_ROUTES: tuple[Route, ...] = (
     *sessions.ROUTES,
     *accounts.ROUTES,
+    *merges.ROUTES,
+    *cases.ROUTES,
     *interactions.ROUTES,
     *calls.ROUTES,
     *live.ROUTES,
@@ -64,12 +69,17 @@ class Ports:
     verify: PasswordCheck
     decoy_hash: str
     accounts: Accounts
+    merges: Merges
+    profiles: Profiles
+    cases: Cases
     interactions: Interactions
     gaps: Gaps
     commands: CallCommands
     wrap_ups: WrapUps
     live: LiveState
     readiness: Readiness
+    due_after: Callable[[datetime, timedelta], datetime] = datetime.__add__
+    """When so much working time will have passed."""
 
 
 def build_app(
@@ -92,6 +102,9 @@ def build_app(
         sign_in=sign_in,
         origins=Origins(origins),
         accounts=ports.accounts,
+        merges=ports.merges,
+        profiles=ports.profiles,
+        cases=ports.cases,
         interactions=ports.interactions,
         gaps=ports.gaps,
         commands=ports.commands,
@@ -101,6 +114,7 @@ def build_app(
         hub=hub,
         metrics=metrics,
         now=now,
+        due_after=ports.due_after,
     )
     pages = Pages(page_folder)
     app = web.Application(middlewares=[_timed(metrics), problems], client_max_size=MAX_BODY_BYTES)

@@ -19,7 +19,9 @@ from cti_bridge.domain.phone_number import to_e164
 from storage.contact_points import clean, contact_point, fold
 from storage.database import Database
 from storage.interactions import newest_of
+from storage.names import block_of, sound_of
 from storage.paging import cursor_after, key_of
+from storage.profile_columns import profile_of
 from storage.schema import accounts, contact_points, new_id
 
 log = structlog.get_logger(__name__)
@@ -28,7 +30,7 @@ MAX_CANDIDATES = 20
 """More accounts than this on one number (a switchboard's) help no agent to choose."""
 LIMITS = {"name": 200, "company": 200, "language": 35, "note": 4000}
 
-ACCOUNT_COLUMNS = [column for column in accounts.c if column is not accounts.c.search_name]
+ACCOUNT_COLUMNS = [column for column in accounts.c if column.name not in {"search_name", "sound", "sound_block"}]
 POINT_COLUMNS = [contact_points.c.kind, contact_points.c.value, contact_points.c.as_given, contact_points.c.label]
 
 BY_PHONE = (
@@ -62,13 +64,17 @@ class Accounts:
         found = await self._with_ids([account_id])
         return found[0] if found else None
 
+    async def by_ids(self, ids: Sequence[str]) -> tuple[Account, ...]:
+        """Those of them that exist, in order of id."""
+        return await self._with_ids(ids)
+
     async def search(
         self, *, phone: str | None, email: str | None, q: str | None, cursor: str | None, limit: int
     ) -> Page[Account]:
         """Accounts that meet every condition given, by name: `phone` in any form (part of one where it is no whole number),
         `email` whole, `q` any part of name, company or contact point. Raises ValueError for a cursor not ours.
         """
-        wanted = select(accounts.c.account_id, accounts.c.search_name)
+        wanted = select(accounts.c.account_id, accounts.c.search_name).where(accounts.c.merged_into.is_(None))
         if phone is not None:
             wanted = wanted.where(accounts.c.account_id.in_(self._with_phone(phone)))
         if email is not None:
@@ -149,7 +155,7 @@ class Accounts:
             if present is None:
                 return None
             after = {**present._asdict(), **fields, "updated_at": now}
-            values = {**after, "search_name": _search_name(after["name"], after["company"])}
+            values = {**after, **name_columns(after["name"], after["company"])}
             await connection.execute(update(accounts).where(accounts.c.account_id == account_id).values(values))
             if points is not None:
                 await _replace_points(connection, account_id, points)
@@ -223,7 +229,7 @@ async def insert_accounts(connection: AsyncConnection, drafts: Sequence[Account]
                 "tier": account.tier.value if account.tier else None,
                 "language": account.language,
                 "note": account.note,
-                "search_name": _search_name(account.name, account.company),
+                **name_columns(account.name, account.company),
                 "created_at": account.created_at,
                 "updated_at": account.updated_at,
             }
@@ -280,8 +286,10 @@ def _note(value: str) -> str | None:
     return value.strip() or None
 
 
-def _search_name(name: str, company: str | None) -> str:
-    return fold(f"{name} {company or ''}")
+def name_columns(name: str, company: str | None) -> dict[str, str]:
+    """What searches and the look for doubles read of a name."""
+    sound = sound_of(name)
+    return {"search_name": fold(f"{name} {company or ''}"), "sound": sound, "sound_block": block_of(sound)}
 
 
 def _with_value(kinds: Sequence[ContactKind], value: str) -> Any:
@@ -319,6 +327,9 @@ def _accounts_of(rows: Sequence[Row[Any]]) -> tuple[Account, ...]:
             contact_points=tuple(points[account_id]),
             created_at=row.created_at,
             updated_at=row.updated_at,
+            profile=profile_of(row),
+            tier_reason=row.tier_reason,
+            merged_into=AccountId(row.merged_into) if row.merged_into else None,
         )
         for account_id, row in first.items()
     )

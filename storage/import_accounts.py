@@ -21,10 +21,13 @@ from cti_bridge.domain.errors import ConfigError, Problem
 from storage.accounts import Accounts, insert_accounts
 from storage.contact_points import fold
 from storage.database import Database
+from storage.export import ACCOUNT_CELLS, cell_text
 from storage.schema import accounts as accounts_table
 from storage.schema import contact_points as points_table
 
 COLUMNS = frozenset({"name", "company", "tier", "language", "phones", "emails", "note"})
+EXPORTED = frozenset(ACCOUNT_CELLS)
+"""Columns of an export beside these are passed over, so that what went out can come in again."""
 MAX_ROWS = 200_000
 """More belongs into several files: one import is one transaction."""
 MAX_PROBLEMS = 1000
@@ -94,7 +97,7 @@ def _drafts(path: Path, file: TextIO, accounts: Accounts, now: datetime) -> list
 
 def _check_header(path: Path, header: Sequence[str] | None) -> None:
     names = list(header or ())
-    unknown = sorted(set(names) - COLUMNS)
+    unknown = sorted(set(names) - COLUMNS - EXPORTED)
     hint = f"columns: {', '.join(sorted(COLUMNS))}"
     if unknown or len(set(names)) < len(names):
         what = f"unknown columns: {', '.join(map(repr, unknown))}" if unknown else "a column stands twice"
@@ -106,7 +109,7 @@ def _check_header(path: Path, header: Sequence[str] | None) -> None:
 def _draft(row: dict[str, str | None], accounts: Accounts, now: datetime) -> Account:
     if "" in row:
         raise ValueError("more fields than columns: a field with a comma stands in quotes")
-    fields = {name: (value or "").strip() for name, value in row.items()}
+    fields = {name: cell_text((value or "").strip()) for name, value in row.items()}
     points = [(ContactKind.PHONE, phone, None) for phone in _parts(fields.get("phones", ""))]
     points += [(ContactKind.EMAIL, email, None) for email in _parts(fields.get("emails", ""))]
     if not points:

@@ -6,7 +6,7 @@ Calls get here through `storage.recorder`; this file reads them, and writes what
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, or_, select, tuple_, update
 
 from cti_bridge.domain.account import HISTORY_SHOWN, AccountId
 from cti_bridge.domain.call import CallId, Direction, Extension
@@ -15,7 +15,7 @@ from cti_bridge.domain.interaction import Channel, Interaction, InteractionId
 from cti_bridge.domain.listing import InteractionFilter, Page
 from storage.database import Database, is_integrity_error
 from storage.paging import cursor_after, time_key_of
-from storage.schema import interaction_legs, interactions
+from storage.schema import accounts, interaction_legs, interactions
 
 INTERACTION_COLUMNS = [column for column in interactions.c if column.name not in {"account_set_by_agent", "idempotency_key"}]
 NEWEST = (
@@ -52,7 +52,7 @@ class Interactions:
         """Adds a contact of another channel; the same key gives the first answer again. ValueError: no such account."""
         values = {
             "interaction_id": interaction.interaction_id,
-            "account_id": interaction.account_id,
+            "account_id": living(interaction.account_id),
             "account_set_by_agent": True,
             "channel": interaction.channel.value,
             "direction": interaction.direction.value,
@@ -133,7 +133,19 @@ def agents_values(changes: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(f"{key} of an interaction cannot be set to a {type(value).__name__}")
         if value is not None and len(value) > MAX_TEXT:
             raise ValueError(f"{key} is longer than {MAX_TEXT} characters")
-    return {**changes, "account_set_by_agent": True} if "account_id" in changes else dict(changes)
+    if "account_id" not in changes:
+        return dict(changes)
+    return {**changes, "account_id": living(changes["account_id"]), "account_set_by_agent": True}
+
+
+def living(account_id: str | None) -> Any:
+    """The account that the customer has now: this one, or the one it was merged into. An id of no account stays as it is, so that
+    the store refuses it.
+    """
+    if account_id is None:
+        return None
+    survivor = select(func.coalesce(accounts.c.merged_into, accounts.c.account_id)).where(accounts.c.account_id == account_id)
+    return func.coalesce(survivor.scalar_subquery(), account_id)
 
 
 def interaction_of_row(row: Row[Any]) -> Interaction:

@@ -208,11 +208,11 @@ def _upsert(database: Database) -> sqlite.Insert | postgresql.Insert:
 
 
 def insert_call(database: Database) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT of a `row_of`; an account that is gone becomes none."""
+    """An INSERT of a `row_of`; an account that is gone becomes none, one that was merged the one it was merged into."""
     given = accounts.c.account_id == bindparam("given_account_id")
     return database.insert(interactions).values(
         {name: bindparam(name) for name in ("interaction_id", "call_id", "account_set_by_agent", *SEEN)}
-        | {"account_id": select(accounts.c.account_id).where(given).scalar_subquery()}
+        | {"account_id": select(func.coalesce(accounts.c.merged_into, accounts.c.account_id)).where(given).scalar_subquery()}
     )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -111,9 +112,56 @@ accounts = Table(
     Column("language", Text),
     Column("note", Text),
     Column("search_name", Text, nullable=False, comment="name and company folded: what a search for part of a name reads"),
+    Column("sound", Text, nullable=False, server_default="", comment="how the name sounds: storage.names"),
+    Column("sound_block", Text, nullable=False, server_default="", comment="the beginning of its longest word"),
+    Column("tier_reason", Text),
+    Column("customer_kind", Text),
+    Column("chain_place", Text),
+    Column("stage", Text),
+    Column("revenue", Float),
+    Column("profit", Float),
+    Column("days_to_pay", Float),
+    Column("preferred_agent", Text),
+    Column("preferences", Text),
+    Column("taboos", Text),
+    Column("details", Document, comment="dates, alerts and the site's own fields"),
+    Column("merged_into", ForeignKey("accounts.account_id"), index=True, comment="the customer's one account; set on its double"),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Index(None, "search_name", "account_id"),
+    Index(None, "sound_block", "account_id"),
+)
+
+tier_changes = Table(
+    "tier_changes",
+    metadata,
+    Column("account_id", ForeignKey("accounts.account_id", ondelete="CASCADE"), primary_key=True),
+    Column("changed_at", UtcTime, primary_key=True),
+    Column("tier_before", Text),
+    Column("tier_after", Text),
+    Column("reason", Text, nullable=False),
+    Column("changed_by", Text, comment="the user; NULL: a rule"),
+)
+
+merges = Table(
+    "merges",
+    metadata,
+    _id("merge_id"),
+    Column("kept_id", ForeignKey("accounts.account_id"), nullable=False, index=True),
+    Column("merged_id", ForeignKey("accounts.account_id"), nullable=False, index=True),
+    Column("merged_by", Text, nullable=False),
+    Column("merged_at", UtcTime, nullable=False),
+    Column("undone_by", Text),
+    Column("undone_at", UtcTime),
+    Column("changes", Document, nullable=False, comment="what the merge changed beside interactions, for undoing it"),
+)
+
+merged_interactions = Table(
+    "merged_interactions",
+    metadata,
+    Column("merge_id", ForeignKey("merges.merge_id", ondelete="CASCADE"), primary_key=True),
+    Column("interaction_id", ForeignKey("interactions.interaction_id", ondelete="CASCADE"), primary_key=True),
+    Index(None, "interaction_id"),
 )
 
 contact_points = Table(
@@ -187,6 +235,30 @@ audit_runs = Table(
     Column("at", UtcTime, nullable=False),
     Column("result", Document, nullable=False),
     Index(None, "pbx", "reason", "at", "run_id"),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    _id("case_id"),
+    Column("account_id", ForeignKey("accounts.account_id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("owner", Text),
+    Column("due_at", UtcTime),
+    Column("opened_at", UtcTime, nullable=False),
+    Column("opened_by", Text, nullable=False),
+    Column("interaction_id", ForeignKey("interactions.interaction_id", ondelete="SET NULL")),
+    Column("problem", Text),
+    Column("solution", Text),
+    Column("step", Text),
+    Column("escalated_at", UtcTime),
+    Column("closed_at", UtcTime),
+    Column("closed_by", Text),
+    Index(None, "account_id", "opened_at", "case_id"),
+    Index(None, "closed_at", "due_at"),
+    Index(None, "owner", "opened_at", "case_id"),
+    Index(None, "interaction_id"),
 )
 
 users = Table(

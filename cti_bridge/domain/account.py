@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NewType
 
 from cti_bridge.domain.call import iso_utc
+from cti_bridge.domain.profile import NOTHING_KNOWN, Profile, profile_document
 
 if TYPE_CHECKING:
     from cti_bridge.domain.interaction import Interaction
@@ -57,6 +58,11 @@ class Account:
     contact_points: tuple[ContactPoint, ...]
     created_at: datetime
     updated_at: datetime
+    profile: Profile = NOTHING_KNOWN
+    tier_reason: str | None = None
+    """The figures that gave the tier, or who set it."""
+    merged_into: AccountId | None = None
+    """The customer's one account where this was a double of it; then this one has no contact points and no interactions."""
 
 
 class MatchReason(StrEnum):
@@ -115,4 +121,7 @@ def account_document(account: Account) -> dict[str, Any]:
         ],
         "created_at": iso_utc(account.created_at),
         "updated_at": iso_utc(account.updated_at),
+        "profile": profile_document(account.profile),
+        "tier_reason": account.tier_reason,
+        "merged_into": account.merged_into,
     }

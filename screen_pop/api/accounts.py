@@ -1,12 +1,15 @@
 """`/accounts`: look up, create, change, and the timeline of every contact."""
 
+from datetime import date
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, Strict, field_validator, model_validator
 
-from cti_bridge.domain.account import AccountId, ContactKind, Tier, account_document
+from cti_bridge.domain.account import Account, AccountId, ContactKind, Tier, account_document
 from cti_bridge.domain.interaction import interaction_document
-from screen_pop.api.answers import AccountAnswer, InteractionAnswer
+from cti_bridge.domain.profile import AlertKind, ChainPlace, CustomerKind, Stage
+from cti_bridge.domain.tiers import tier_change_document
+from screen_pop.api.answers import AccountAnswer, InteractionAnswer, TierChangeAnswer
 from screen_pop.api.fields import Fields, Line, Note, PageQuery, Word, record_id
 from screen_pop.api.problems import Mistake, not_found, wrong_fields
 from screen_pop.api.route import PREFIX, SIGNED_IN, Answer, Asked, Route, list_answer
@@ -33,6 +36,34 @@ class ContactPointFields(Fields):
     label: Line | None = None
 
 
+class KeyDateFields(Fields):
+    name: Line
+    on: Annotated[date, Strict(strict=False)]
+
+
+class AlertFields(Fields):
+    kind: AlertKind
+    text: Line | None = None
+    until: Annotated[date | None, Strict(strict=False)] = None
+
+
+class ProfileFields(Fields):
+    """The customer's file: only what is named is set, a null clears; lists are replaced whole, `custom` field by field."""
+
+    kind: CustomerKind | None = None
+    chain_place: ChainPlace | None = None
+    stage: Stage | None = None
+    revenue: float | None = None
+    profit: float | None = None
+    days_to_pay: float | None = None
+    preferred_agent: Word | None = None
+    preferences: Note | None = None
+    taboos: Note | None = None
+    dates: Annotated[tuple[KeyDateFields, ...], Field(max_length=50)] | None = None
+    alerts: Annotated[tuple[AlertFields, ...], Field(max_length=50)] | None = None
+    custom: dict[Word, str | float | bool | None] | None = None
+
+
 class NewAccountFields(Fields):
     name: Line
     company: Line | None = None
@@ -40,6 +71,7 @@ class NewAccountFields(Fields):
     language: Word | None = None
     note: Note | None = None
     contact_points: Annotated[tuple[ContactPointFields, ...], Field(max_length=50)] = ()
+    profile: ProfileFields | None = None
 
 
 class AccountFields(Fields):
@@ -51,6 +83,7 @@ class AccountFields(Fields):
     language: Word | None = None
     note: Note | None = None
     contact_points: Annotated[tuple[ContactPointFields, ...] | None, Field(max_length=50)] = None
+    profile: ProfileFields | None = None
 
     @field_validator("name")
     @classmethod
@@ -87,6 +120,8 @@ async def create(asked: Asked, fields: NewAccountFields) -> Answer:
         contact_points=_contact_points(accounts, fields.contact_points),
         now=asked.services.now(),
     )
+    if fields.profile is not None:
+        account = await _with_profile(asked, account.account_id, fields.profile) or account
     document = account_document(account)
     return Answer(document=document, status=201, headers={"Location": f"{PREFIX}/accounts/{account.account_id}"})
 
@@ -100,12 +135,35 @@ async def show(asked: Asked, _: Fields) -> Answer:
 
 async def change(asked: Asked, fields: AccountFields) -> Answer:
     accounts = asked.services.accounts
-    changes: dict[str, Any] = {name: getattr(fields, name) for name in fields.model_fields_set - {"contact_points"}}
+    account_id, now = _account_id(asked), asked.services.now()
+    own = fields.model_fields_set - {"contact_points", "profile", "tier"}
+    changes: dict[str, Any] = {name: getattr(fields, name) for name in own}
     contact_points = None if fields.contact_points is None else _contact_points(accounts, fields.contact_points)
-    account = await accounts.change(_account_id(asked), changes=changes, contact_points=contact_points, now=asked.services.now())
+    account = await accounts.change(account_id, changes=changes, contact_points=contact_points, now=now)
     if account is None:
         raise not_found("account")
+    if fields.profile is not None:
+        account = await _with_profile(asked, account_id, fields.profile) or account
+    if "tier" in fields.model_fields_set:
+        await asked.services.profiles.set_tier(account_id, fields.tier, by=asked.user.username, now=now)
+        account = await accounts.by_id(account_id) or account
     return Answer(document=account_document(account))
+
+
+async def tiers(asked: Asked, _: Fields) -> Answer:
+    account_id = _account_id(asked)
+    if await asked.services.accounts.by_id(account_id) is None:
+        raise not_found("account")
+    changes = await asked.services.profiles.tiers(account_id)
+    return Answer(document={"items": [tier_change_document(one) for one in changes], "next": None})
+
+
+async def _with_profile(asked: Asked, account_id: AccountId, fields: ProfileFields) -> Account | None:
+    changes = {name: getattr(fields, name) for name in fields.model_fields_set}
+    try:
+        return await asked.services.profiles.change(account_id, changes, now=asked.services.now())
+    except ValueError as error:
+        raise wrong_fields(Mistake(at="profile", message=str(error))) from error
 
 
 async def timeline(asked: Asked, query: PageQuery) -> Answer:
@@ -171,6 +229,15 @@ ROUTES = (
         handle=change,
         fields=AccountFields,
         answer=AccountAnswer,
+    ),
+    Route(
+        method="GET",
+        path=f"{_ONE}/tiers",
+        summary="How the tier came about, newest first",
+        roles=SIGNED_IN,
+        handle=tiers,
+        answer=TierChangeAnswer,
+        is_list=True,
     ),
     Route(
         method="GET",

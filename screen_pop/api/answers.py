@@ -1,6 +1,6 @@
 """The shapes of the answers, for the OpenAPI document; cti_bridge/domain writes them, a test holds both together."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,8 +9,11 @@ from cti_bridge.domain.account import ContactKind, Tier
 from cti_bridge.domain.agent import AgentActivity, AgentStatus, PhoneState
 from cti_bridge.domain.audit import AuditReason
 from cti_bridge.domain.call import CallState, Direction, Outcome, Party, TransferType
+from cti_bridge.domain.case import CaseKind, ComplaintStep
 from cti_bridge.domain.gap import GapCause
 from cti_bridge.domain.interaction import Channel
+from cti_bridge.domain.merge import DuplicateReason
+from cti_bridge.domain.profile import AlertKind, ChainPlace, CustomerKind, Stage
 from cti_bridge.domain.recorded_call import FindingKind, RecordSource
 from screen_pop.ports import Role
 
@@ -42,6 +45,40 @@ class ContactPointShape(_Answer):
     label: str | None
 
 
+class KeyDateShape(_Answer):
+    name: str
+    on: date
+
+
+class AlertShape(_Answer):
+    kind: AlertKind
+    text: str | None
+    until: date | None
+
+
+class ProfileShape(_Answer):
+    kind: CustomerKind | None
+    chain_place: ChainPlace | None
+    stage: Stage | None
+    revenue: float | None
+    profit: float | None
+    days_to_pay: float | None
+    preferred_agent: str | None
+    preferences: str | None
+    taboos: str | None
+    dates: list[KeyDateShape]
+    alerts: list[AlertShape]
+    custom: dict[str, str | float | bool]
+
+
+class TierChangeAnswer(_Answer):
+    at: datetime
+    before: Tier | None
+    after: Tier | None
+    reason: str
+    by: str | None
+
+
 class AccountAnswer(_Answer):
     account_id: str
     name: str
@@ -52,6 +89,43 @@ class AccountAnswer(_Answer):
     contact_points: list[ContactPointShape]
     created_at: datetime
     updated_at: datetime
+    profile: ProfileShape
+    tier_reason: str | None
+    merged_into: str | None
+
+
+class DuplicateAnswer(_Answer):
+    account: AccountAnswer
+    reasons: list[DuplicateReason]
+    score: int
+
+
+class MergeAnswer(_Answer):
+    merge_id: str
+    account_id: str
+    from_account: str = Field(alias="from")
+    by: str
+    at: datetime
+    undone_by: str | None
+    undone_at: datetime | None
+
+
+class CaseAnswer(_Answer):
+    case_id: str
+    account_id: str
+    kind: CaseKind
+    subject: str
+    owner: str | None
+    due_at: datetime | None
+    opened_at: datetime
+    opened_by: str
+    interaction_id: str | None
+    problem: str | None
+    solution: str | None
+    step: ComplaintStep | None
+    escalated_at: datetime | None
+    closed_at: datetime | None
+    closed_by: str | None
 
 
 class TransferShape(_Answer):

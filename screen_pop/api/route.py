@@ -8,7 +8,7 @@ what nobody allowed is refused.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -20,7 +20,21 @@ from screen_pop.api.problems import ApiProblem, Mistake, not_allowed, wrong_fiel
 from screen_pop.auth import Credentials, Origins, SignIn, credentials_of
 from screen_pop.hub import Hub
 from screen_pop.metrics import WebMetrics
-from screen_pop.ports import Accounts, CallCommands, Gaps, Interactions, LiveState, Page, Readiness, Role, User, WrapUps
+from screen_pop.ports import (
+    Accounts,
+    CallCommands,
+    Cases,
+    Gaps,
+    Interactions,
+    LiveState,
+    Merges,
+    Page,
+    Profiles,
+    Readiness,
+    Role,
+    User,
+    WrapUps,
+)
 from screen_pop.wire import to_json
 
 log = structlog.get_logger()
@@ -48,6 +62,9 @@ class Services:
     sign_in: SignIn
     origins: Origins
     accounts: Accounts
+    merges: Merges
+    profiles: Profiles
+    cases: Cases
     interactions: Interactions
     gaps: Gaps
     commands: CallCommands
@@ -57,6 +74,7 @@ class Services:
     hub: Hub
     metrics: WebMetrics
     now: Callable[[], datetime]
+    due_after: Callable[[datetime, timedelta], datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

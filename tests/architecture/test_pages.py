@@ -33,7 +33,7 @@ def shown_in(text: str) -> set[str]:
     shown: set[str] = set()
     section = ""
     for line in text.splitlines():
-        if header := re.match(r"\[\[?([a-z.]+)\]", line):
+        if header := re.match(r"(?:# )?\[\[?([a-z.]+)\]", line):
             section = header[1] + "."
         elif setting := re.match(r"(?:# )?([a-z_]+) = ", line):
             shown.add(section + setting[1])

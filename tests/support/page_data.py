@@ -24,6 +24,7 @@ from cti_bridge.domain.decision import RoutingDecision, decision_document
 from cti_bridge.domain.figures import QueueFigures, figures_document
 from cti_bridge.domain.gap import Gap, GapCause, GapId, gap_document
 from cti_bridge.domain.interaction import Channel, Interaction, InteractionId, interaction_document
+from cti_bridge.domain.profile import NOTHING_KNOWN, Profile
 
 EXTENSION = Extension("1001")
 AGENT = {"username": "ana", "name": "Ana Duarte", "role": "agent", "extension": "1001", "language": "en"}
@@ -43,6 +44,8 @@ def account(
     tier: Tier | None = Tier.PLATINUM,
     note: str | None = None,
     phone: str = "+442079460018",
+    profile: Profile = NOTHING_KNOWN,
+    tier_reason: str | None = None,
 ) -> dict[str, Any]:
     return account_document(
         Account(
@@ -58,6 +61,8 @@ def account(
             ),
             created_at=ago(86_400 * 400),
             updated_at=ago(86_400),
+            profile=profile,
+            tier_reason=tier_reason,
         )
     )
 

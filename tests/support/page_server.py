@@ -57,6 +57,7 @@ class PageServer:
     interactions: list[dict[str, Any]] = field(default_factory=list)
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
     timelines: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    cases: list[dict[str, Any]] = field(default_factory=list)
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
     heard: asyncio.Condition = field(default_factory=asyncio.Condition)
     may_connect: asyncio.Event = field(default_factory=asyncio.Event)
@@ -148,6 +149,8 @@ class PageServer:
                 return web.json_response({"items": self.timelines.get(account_id, []), "next": None})
             case "GET", ["accounts", account_id] if account_id in self.accounts:
                 return web.json_response(self.accounts[account_id])
+            case "GET", ["cases"]:
+                return web.json_response({"items": self.cases, "next": None})
             case "POST", ["accounts"]:
                 account = page_data.account(f"new-{body['name']}", body["name"], company=body.get("company"), tier=None)
                 return web.json_response(account, status=201)

@@ -20,6 +20,7 @@ from screen_pop.metrics import WebMetrics
 from screen_pop.ports import User
 from screen_pop.server import Ports, build_app, web_runner
 from screen_pop.session import SessionLimits
+from tests.support.desk_stores import FakeCases, FakeMerges, FakeProfiles
 from tests.support.gaps import FakeGaps
 from tests.support.stores import (
     NOW,
@@ -65,6 +66,9 @@ class Web:
     sessions: FakeSessions
     passwords: FakePasswords
     accounts: FakeAccounts
+    merges: FakeMerges
+    profiles: FakeProfiles
+    cases: FakeCases
     interactions: FakeInteractions
     commands: FakeCommands
     live: FakeLive
@@ -159,6 +163,7 @@ async def running_web(
     metrics = WebMetrics(CollectorRegistry())
     hub = Hub(metrics, clock=clock, wall_clock=clock.now, max_behind=max_behind)
     users, passwords, accounts, interactions = FakeUsers(), FakePasswords(), FakeAccounts(), FakeInteractions()
+    merges, profiles, cases = FakeMerges(), FakeProfiles(accounts), FakeCases()
     sessions, commands, live, readiness = FakeSessions(users), FakeCommands(), FakeLive(), FakeReadiness()
     ports = Ports(
         users=users,
@@ -166,6 +171,9 @@ async def running_web(
         verify=passwords,
         decoy_hash="hash of something nobody knows",
         accounts=accounts,
+        merges=merges,
+        profiles=profiles,
+        cases=cases,
         interactions=interactions,
         gaps=FakeGaps(),
         commands=commands,
@@ -201,6 +209,9 @@ async def running_web(
             sessions=sessions,
             passwords=passwords,
             accounts=accounts,
+            merges=merges,
+            profiles=profiles,
+            cases=cases,
             interactions=interactions,
             commands=commands,
             live=live,

@@ -10,6 +10,9 @@ import { callerName, callerNumber } from '../lib/format.js';
 import { initials, shown, shownLines } from '../lib/hostile.js';
 import { t } from '../lib/locale.js';
 import { wordsOf } from '../lib/rest.js';
+import { Doubles } from './doubles.js';
+import { CustomerFile } from './file.js';
+import { Promises } from './promises.js';
 import { createAccount, loadHistory } from './records.js';
 
 /** @param {{tier: string|null|undefined}} props */
@@ -36,6 +39,9 @@ export function Caller({ card, workplace }) {
     </div>
     ${call.untrusted_caller && html`<p class="callout bad"><${Icon} name="warning" size=${16} /><span>${t('caller.untrusted')}</span></p>`}
     <${Match} card=${card} workplace=${workplace} />
+    ${account && card.phase !== 'ringing' && html`<${Doubles} key=${`${card.callId} ${account.account_id}`} card=${card} workplace=${workplace} />`}
+    ${account && html`<${Promises} key=${account.account_id} card=${card} />`}
+    ${account && html`<${CustomerFile} account=${account} />`}
     ${account?.note && html`<p class="callout note"><${Icon} name="note" size=${16} /><bdi>${shownLines(account.note, 400)}</bdi></p>`}
   </section>`;
 }

@@ -1,11 +1,11 @@
 """Open or closed, by the clock on the wall, also in the nights when it is put back or forward."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from routing.hours import is_open, next_change
+from routing.hours import after_open_time, is_open, next_change
 from tests.support.routing_samples import some_rules
 
 HOURS = {
@@ -79,3 +79,21 @@ def test_next_change(name, at, expected):
     change = next_change(HOURS[name], at)
 
     assert change == (expected.astimezone(UTC) if expected is not None else None)
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "minutes", "expected"),
+    [
+        ("office", london("2026-11-23 09:00"), 60, london("2026-11-23 10:00")),
+        ("office", london("2026-11-23 17:00"), 60, london("2026-11-24 09:30")),  # half an hour today, half tomorrow
+        ("office", london("2026-11-23 17:00"), 30, london("2026-11-23 17:30")),  # up to the door's closing
+        ("office", london("2026-11-23 03:00"), 60, london("2026-11-23 10:00")),
+        ("office", london("2026-11-27 17:00"), 6 * 60, london("2026-11-30 11:30")),  # Friday, Saturday's three hours, Monday
+        ("office", london("2026-12-24 17:00"), 60, london("2026-12-26 11:30")),  # over Christmas
+        ("night", london("2026-11-23 12:00"), 9 * 60, london("2026-11-24 23:00")),
+        ("always", london("2026-11-23 12:00"), 90, london("2026-11-23 13:30")),
+        ("night", london("2026-03-28 22:00"), 8 * 60, london("2026-03-29 22:00") + timedelta(hours=1)),  # the short night
+    ],
+)
+def test_working_time_runs_while_the_door_is_open(name, at, minutes, expected):
+    assert after_open_time(HOURS[name], at, timedelta(minutes=minutes)) == expected.astimezone(UTC)

@@ -1,0 +1,115 @@
+"""`/accounts/{id}/merge`, `/accounts/{id}/duplicates`, `/merges/{id}/undo`: one account for every customer."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from cti_bridge.domain.account import Account, AccountId
+from cti_bridge.domain.merge import Merge, MergeId, MergeRefused, duplicate_document, merge_document
+from screen_pop.api.answers import DuplicateAnswer, MergeAnswer
+from screen_pop.api.fields import AccountIdField, Fields, NoFields, record_id
+from screen_pop.api.problems import ApiProblem, not_found
+from screen_pop.api.route import PREFIX, SIGNED_IN, Answer, Asked, Route
+
+_NOT_THERE = frozenset({"no-such-account", "no-such-merge"})
+
+
+class MergeFields(Fields):
+    """`from` is the double: it is put into the account of the path, which is kept."""
+
+    merged: Annotated[AccountIdField, Field(alias="from")]
+
+
+async def merge(asked: Asked, fields: MergeFields) -> Answer:
+    kept, merged = _account_id(asked), AccountId(fields.merged)
+    try:
+        done = await asked.services.merges.merge(kept, merged, by=asked.user.username, now=asked.services.now())
+    except MergeRefused as refused:
+        raise _problem(refused) from refused
+    await _show_on_live_calls(asked, done)
+    return Answer(document=merge_document(done), status=201)
+
+
+async def undo(asked: Asked, _: NoFields) -> Answer:
+    merge_id = MergeId(record_id(asked.path["merge_id"], "merge"))
+    try:
+        undone = await asked.services.merges.undo(merge_id, by=asked.user.username, now=asked.services.now())
+    except MergeRefused as refused:
+        raise _problem(refused) from refused
+    await _show_on_live_calls(asked, undone)
+    return Answer(document=merge_document(undone))
+
+
+async def merges_of(asked: Asked, _: NoFields) -> Answer:
+    account = await _account(asked)
+    done = await asked.services.merges.of(account.account_id)
+    return Answer(document={"items": [merge_document(one) for one in done], "next": None})
+
+
+async def duplicates(asked: Asked, _: NoFields) -> Answer:
+    account = await _account(asked)
+    found = await asked.services.merges.duplicates(account.account_id)
+    return Answer(document={"items": [duplicate_document(one) for one in found], "next": None})
+
+
+async def _show_on_live_calls(asked: Asked, merge: Merge) -> None:
+    """Agents who have this customer on the phone see the account as it is now, at once."""
+    account = await asked.services.accounts.by_id(merge.kept)
+    if account is not None:
+        await asked.services.hub.account_changed(account, instead_of=merge.merged, at=asked.services.now())
+
+
+async def _account(asked: Asked) -> Account:
+    account = await asked.services.accounts.by_id(_account_id(asked))
+    if account is None:
+        raise not_found("account")
+    return account
+
+
+def _account_id(asked: Asked) -> AccountId:
+    return AccountId(record_id(asked.path["account_id"], "account"))
+
+
+def _problem(refused: MergeRefused) -> ApiProblem:
+    return ApiProblem(404 if refused.kind in _NOT_THERE else 409, refused.kind, refused.detail)
+
+
+_ONE = f"{PREFIX}/accounts/{{account_id}}"
+ROUTES = (
+    Route(
+        method="POST",
+        path=f"{_ONE}/merge",
+        summary="Put another account of the same customer into this one",
+        roles=SIGNED_IN,
+        handle=merge,
+        fields=MergeFields,
+        answer=MergeAnswer,
+        status=201,
+    ),
+    Route(
+        method="GET",
+        path=f"{_ONE}/merges",
+        summary="The merges of an account, newest first",
+        roles=SIGNED_IN,
+        handle=merges_of,
+        answer=MergeAnswer,
+        is_list=True,
+    ),
+    Route(
+        method="GET",
+        path=f"{_ONE}/duplicates",
+        summary="Accounts that may be the same customer, likeliest first, with the reasons",
+        roles=SIGNED_IN,
+        handle=duplicates,
+        answer=DuplicateAnswer,
+        is_list=True,
+    ),
+    Route(
+        method="POST",
+        path=f"{PREFIX}/merges/{{merge_id}}/undo",
+        summary="Part two accounts again",
+        roles=SIGNED_IN,
+        handle=undo,
+        answer=MergeAnswer,
+    ),
+)

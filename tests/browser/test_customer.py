@@ -1,0 +1,138 @@
+"""What the agent's desktop shows of a customer beside the call, and the merging of doubles there."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from aiohttp import web
+from playwright.async_api import Page, expect
+
+from cti_bridge.domain.call import CallState
+from cti_bridge.domain.profile import Alert, AlertKind, KeyDate, Profile, Stage
+from tests.support import page_data
+from tests.support.page_server import PageServer
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+
+async def test_what_must_be_known_first_is_on_the_card(desk: Page, server: PageServer) -> None:
+    profile = Profile(
+        stage=Stage.LOYAL,
+        taboos="<b>nuts</b>",
+        preferences="to be called Ms Wang",
+        dates=(KeyDate(name="contract ends", on=date(2027, 3, 31)),),
+        alerts=(
+            Alert(kind=AlertKind.COMPLAINT_OPEN, text="order 5512"),
+            Alert(kind=AlertKind.DO_NOT_CALL, until=date(2020, 1, 1)),
+        ),
+        custom=(("newsletter", True),),
+    )
+    account = page_data.account(profile=profile, tier_reason="revenue 150000 (reaches 100000)")
+    await server.push("pop", **page_data.pop(account=account))
+
+    card = desk.locator(".call-card")
+    await expect(card).to_contain_text("Complaint open. order 5512")
+    await expect(card).not_to_contain_text("Do not call")  # that was over long ago
+    await expect(card).to_contain_text("Never: <b>nuts</b>")
+    await expect(card).to_contain_text("Likes: to be called Ms Wang")
+    await card.get_by_text("Customer's file").click()
+    await expect(card.locator(".file")).to_contain_text("loyal")
+    await expect(card.locator(".file")).to_contain_text("revenue 150000 (reaches 100000)")
+    await expect(card.locator(".file")).to_contain_text("31 Mar 2027")
+    await expect(card.locator(".file")).to_contain_text("newsletteryes")
+
+
+async def test_a_double_is_merged_in_two_clicks_and_parted_in_one(desk: Page, server: PageServer) -> None:
+    await server.push("pop", **page_data.pop())
+    await server.push("call.answered", call=page_data.call(state=CallState.TALKING, talking=("1001",)))
+    account, double = page_data.pop()["account"], page_data.account("d-1", "WANG Fang <b>")
+    of_account = f"/accounts/{account['account_id']}"
+    left = [double]
+
+    async def proposals(_: Any) -> web.Response:
+        items = [{"account": one, "reasons": ["same_number", "same_sound"], "score": 75} for one in left]
+        return web.json_response({"items": items, "next": None})
+
+    async def merged(body: Any) -> web.Response:
+        left.clear()
+        return web.json_response({"merge_id": "m-1", "account_id": account["account_id"], "from": body["from"]}, status=201)
+
+    async def parted(_: Any) -> web.Response:
+        left.append(double)
+        return web.json_response({"merge_id": "m-1"})
+
+    server.accounts[account["account_id"]] = account
+    server.answers["GET", f"{of_account}/duplicates"] = proposals
+    server.answers["POST", f"{of_account}/merge"] = merged
+    server.answers["POST", "/merges/m-1/undo"] = parted
+    doubles = desk.locator(".doubles")
+
+    await doubles.get_by_text("Possible doubles").click()
+    await expect(doubles.locator("li")).to_contain_text("WANG Fang <b>")
+    await expect(doubles.locator("li")).to_contain_text("same number · name sounds the same")
+    await doubles.get_by_role("button", name="Merge into this account").click()
+    assert not any(path.endswith("/merge") for _, path, _ in server.requests)
+    await doubles.get_by_role("button", name="Really merge?").click()
+
+    await expect(doubles.get_by_role("status")).to_contain_text("was merged into this account")
+    await expect(doubles.locator("li")).to_have_count(0)
+    assert ("POST", f"{of_account}/merge", {"from": "d-1"}) in server.requests
+    await doubles.get_by_role("button", name="Undo").click()
+    await expect(doubles.locator("li")).to_have_count(1)
+
+
+async def test_a_promise_is_seen_while_it_rings_and_kept_by_the_call(desk: Page, server: PageServer) -> None:
+    late = {"case_id": "c-1", "kind": "call_back", "subject": "Ring <b>back</b>", "due_at": "2026-01-05T09:00:00.000Z"}
+    complaint = {
+        "case_id": "c-2",
+        "kind": "complaint",
+        "subject": "Tin was open",
+        "due_at": None,
+        "step": "recorded",
+        "owner": "bo",
+    }
+    server.cases = [late, complaint]
+
+    async def kept(_: Any) -> web.Response:
+        server.cases.remove(late)
+        return web.json_response(late)
+
+    async def forward(body: Any) -> web.Response:
+        complaint.update(body)
+        return web.json_response(complaint)
+
+    server.answers["PATCH", "/cases/c-1"], server.answers["PATCH", "/cases/c-2"] = kept, forward
+    promises = desk.locator(".promises")
+
+    await server.push("pop", **page_data.pop())
+    await expect(promises.locator("li")).to_have_count(2)
+    await expect(promises).to_contain_text("Call-back Ring <b>back</b>")
+    await expect(promises).to_contain_text("was due")
+    await promises.get_by_role("button", name="Apologised").click()
+    await expect(promises).to_contain_text("apologised · bo")
+    await promises.get_by_role("button", name="Kept").click()
+
+    await expect(promises.locator("li")).to_have_count(1)
+    assert ("PATCH", "/cases/c-1", {"open": False}) in server.requests
+    assert ("PATCH", "/cases/c-2", {"step": "apologised"}) in server.requests
+
+
+async def test_a_promise_is_made_from_the_card(desk: Page, server: PageServer) -> None:
+    async def made(body: Any) -> web.Response:
+        server.cases = [{**body, "case_id": "c-9", "due_at": None}]
+        return web.json_response(server.cases[0], status=201)
+
+    server.answers["POST", "/cases"] = made
+    await server.push("pop", **page_data.pop())
+    await server.push("call.answered", call=page_data.call(state=CallState.TALKING, talking=("1001",)))
+    promises = desk.locator(".promises")
+
+    await promises.get_by_role("button", name="Promise something").click()
+    await promises.get_by_label("What was promised").fill("Ring back about 5512")
+    await promises.get_by_label("When").select_option("240")
+    await promises.get_by_role("button", name="Promise it").click()
+
+    await expect(promises.locator("li")).to_contain_text("Call-back Ring back about 5512")
+    account_id = page_data.pop()["account"]["account_id"]
+    sent = {"account_id": account_id, "kind": "call_back", "subject": "Ring back about 5512", "due_in_minutes": 240}
+    assert ("POST", "/cases", sent) in server.requests

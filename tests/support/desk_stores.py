@@ -1,0 +1,109 @@
+"""Stand-ins for what is done to accounts: merges and customers' files; they note what they were told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import uuid_utils
+
+from cti_bridge.domain.account import Account, AccountId, Tier
+from cti_bridge.domain.case import Case, CaseFilter, CaseId, CaseKind, CaseRefused, ComplaintStep
+from cti_bridge.domain.listing import Page
+from cti_bridge.domain.merge import Duplicate, Merge, MergeId, MergeRefused
+from cti_bridge.domain.tiers import TierChange
+from tests.support.stores import FakeAccounts
+
+
+@dataclass
+class FakeProfiles:
+    accounts: FakeAccounts
+    told: list[tuple[Any, ...]] = field(default_factory=list)
+    history: list[TierChange] = field(default_factory=list)
+
+    async def change(self, account_id: AccountId, changes: Mapping[str, Any], *, now: datetime) -> Account | None:
+        if "custom" in changes:
+            raise ValueError("custom.x is no field of this site")
+        self.told.append(("change", account_id, dict(changes)))
+        return self.accounts.kept.get(account_id)
+
+    async def set_tier(self, account_id: AccountId, tier: Tier | None, *, by: str, now: datetime) -> bool:
+        self.told.append(("set_tier", account_id, tier, by))
+        self.accounts.kept[account_id] = replace(self.accounts.kept[account_id], tier=tier)
+        return True
+
+    async def tiers(self, account_id: AccountId) -> Sequence[TierChange]:
+        return self.history
+
+
+@dataclass
+class FakeMerges:
+    """Refuses everything while `refusal` is set."""
+
+    done: list[Merge] = field(default_factory=list)
+    proposals: list[Duplicate] = field(default_factory=list)
+    refusal: MergeRefused | None = None
+
+    async def merge(self, kept: AccountId, merged: AccountId, *, by: str, now: datetime) -> Merge:
+        if self.refusal:
+            raise self.refusal
+        self.done.append(Merge(merge_id=MergeId(str(uuid_utils.uuid7())), kept=kept, merged=merged, by=by, at=now))
+        return self.done[-1]
+
+    async def undo(self, merge_id: MergeId, *, by: str, now: datetime) -> Merge:
+        if self.refusal:
+            raise self.refusal
+        return replace(next(one for one in self.done if one.merge_id == merge_id), undone_by=by, undone_at=now)
+
+    async def of(self, account_id: AccountId) -> Sequence[Merge]:
+        return [one for one in self.done if account_id in {one.kept, one.merged}]
+
+    async def duplicates(self, account_id: AccountId) -> Sequence[Duplicate]:
+        return self.proposals
+
+
+@dataclass
+class FakeCases:
+    """Refuses everything while `refusal` is set."""
+
+    kept: dict[CaseId, Case] = field(default_factory=dict)
+    asked: list[CaseFilter] = field(default_factory=list)
+    refusal: CaseRefused | None = None
+
+    async def open(self, account_id: AccountId, *, kind: CaseKind, subject: str, by: str, now: datetime, **more: Any) -> Case:
+        if self.refusal:
+            raise self.refusal
+        case = Case(
+            case_id=CaseId(str(uuid_utils.uuid7())),
+            account_id=account_id,
+            kind=kind,
+            subject=subject,
+            opened_at=now,
+            opened_by=by,
+            solution=None,
+            step=ComplaintStep.RECORDED if kind is CaseKind.COMPLAINT else None,
+            escalated_at=None,
+            closed_at=None,
+            closed_by=None,
+            **more,
+        )
+        self.kept[case.case_id] = case
+        return case
+
+    async def change(self, case_id: CaseId, changes: Mapping[str, Any], *, by: str, now: datetime) -> Case:
+        if self.refusal:
+            raise self.refusal
+        values = dict(changes)
+        if values.pop("is_open", None) is False:
+            values |= {"closed_at": now, "closed_by": by}
+        self.kept[case_id] = replace(self.kept[case_id], **values)
+        return self.kept[case_id]
+
+    async def by_id(self, case_id: CaseId) -> Case | None:
+        return self.kept.get(case_id)
+
+    async def list(self, wanted: CaseFilter, *, now: datetime, cursor: str | None, limit: int) -> Page[Case]:
+        if cursor is not None:
+            raise ValueError("not ours")
+        self.asked.append(wanted)
+        return Page(items=tuple(self.kept.values()), next=None)
