@@ -12,12 +12,14 @@ from prometheus_client import CollectorRegistry
 from cti_bridge.ami.stream import Received, StreamItem
 from cti_bridge.call_task import Desk
 from cti_bridge.domain.call import Call, CallId, Extension, call_document
+from cti_bridge.gaps import GapBook
 from cti_bridge.live.board import Board
 from cti_bridge.lookup import Lookup
 from cti_bridge.pipeline import CallTasks, Pipeline
 from cti_bridge.recovery import _Decoder
 from screen_pop.hub import Hub
 from screen_pop.metrics import WebMetrics
+from tests.support.gaps import GapAudit, GapStore
 from tests.support.journals import a_journal, items_of
 from tests.support.replayed import a_tracker, calls_of, events_of, steps_of
 from tests.support.store import NOW
@@ -80,10 +82,11 @@ class Life:
     def __init__(self, folder: Path, store: Store, tasks: asyncio.TaskGroup) -> None:
         self.hub = Hub(WebMetrics(CollectorRegistry()))
         self.board = Board(since=NOW, service_level_seconds=20, short_abandon_seconds=5, wrap_up_seconds=30)
-        desk = Desk(hub=self.hub, lookup=Lookup(Nobody(), "GB"), recorder=store, decision_for=lambda _: None)
+        desk = Desk(hub=self.hub, lookup=Lookup(Nobody(), "GB"), recorder=store, decision_for=lambda _pbx, _uniqueid: None)
         self.calls = CallTasks(desk=desk, tasks=tasks)
         self.link = Link()
-        self.pipeline = Pipeline(self.link, a_tracker(), self.board, self.calls, pbx="main")
+        gaps = GapBook(GapStore(), self.board, auditor=GapAudit(), recorded=())
+        self.pipeline = Pipeline(self.link, a_tracker(), self.board, self.calls, gaps, pbx="main")
         self.journal = a_journal(folder)
         self._decoder = _Decoder()
 
