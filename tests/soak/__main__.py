@@ -32,14 +32,16 @@ LONGEST_SECONDS = 3600.0
 Story = Callable[[Site], Awaitable[list[Figure]]]
 
 
-def stories(scale: float, minutes: float) -> dict[str, Story]:
-    """The stories by name; `scale` shrinks their counts, `minutes` is how long the one about memory goes on."""
+def stories(scale: float, minutes: float, seed: int) -> dict[str, Story]:
+    """The stories by name; `scale` shrinks their counts, `minutes` is how long the one about memory goes on, `seed` fixes the
+    moments of the mishaps.
+    """
 
     def times(count: float) -> int:
         return max(1, round(count * scale))
 
     async def losses(site: Site) -> list[Figure]:
-        plan = loss.Plan(calls=times(1000), rate=5.0, kills=times(20), cuts=times(5), pbx_kills=1)
+        plan = loss.Plan(calls=times(1000), rate=5.0, kills=times(20), cuts=times(5), pbx_kills=1, seed=seed)
         verdict = await loss.run(site, plan)
         (site.folder / "verdict.json").write_text(json.dumps(verdict.document(), indent=1))
         return [*verdict.figures(), *await loss.audited(site)]
@@ -62,6 +64,7 @@ def main() -> int:
     parser.add_argument("stories", nargs="*", help="which: loss half-open restart sqlite-locked postgres-stopped memory")
     parser.add_argument("--scale", type=float, default=1.0, help="how much of each (1 = the full size)")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long the story about memory goes on")
+    parser.add_argument("--seed", type=int, default=1, help="which moments of the mishaps")
     parser.add_argument("--folder", type=Path, help="where logs and figures go; a temporary one unless given")
     asked = parser.parse_args()
     reason = why_no_pbx() or why_no_sipp()
@@ -71,7 +74,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _leave)
     folder: Path = asked.folder or Path(tempfile.mkdtemp(prefix="cti-soak-"))
     _say(f"soak: {os.cpu_count()} cores, logs in {folder}")
-    told = stories(asked.scale, asked.minutes)
+    told = stories(asked.scale, asked.minutes, asked.seed)
     good = True
     with running_pbx() as pbx:
         crowd.add_to(pbx)
