@@ -182,8 +182,9 @@ class Application:
         pipelines = {pbx.name: self._pipeline(pbx.name, calls) for pbx in self.settings.pbx}
         self._register_metrics(calls, pipelines)
         self._start(tasks, "recorder", self._recorder.run)
+        decoy_hash = tasks.create_task(asyncio.to_thread(PasswordHasher().hash, secrets.token_urlsafe()))  # meanwhile
         await self._recover(pipelines)
-        runner = await self._start_web()
+        runner = await self._start_web(await decoy_hash)
         for name, pipeline in pipelines.items():
             journal = self._journals[name]
             self._start(tasks, f"journal {name}", journal.run)
@@ -267,15 +268,14 @@ class Application:
         self._registry.register(AuditMetrics(self._auditor.last))
         self._registry.register(ProcessMetrics(self._board, self._clients, counters))
 
-    async def _start_web(self) -> web.AppRunner:
+    async def _start_web(self, decoy_hash: str) -> web.AppRunner:
         server = self.settings.server
         pbxes = {pbx.name: Pbx(settings=pbx, control=self._clients[pbx.name].control) for pbx in self.settings.pbx}
-        hasher = PasswordHasher()
         ports = Ports(
             users=self.users,
             sessions=Sessions(self.database),
-            verify=_password_check(hasher),
-            decoy_hash=await asyncio.to_thread(hasher.hash, secrets.token_urlsafe()),
+            verify=_password_check(PasswordHasher()),
+            decoy_hash=decoy_hash,
             accounts=self.accounts,
             merges=Merges(self.database, self.accounts),
             profiles=self.profiles,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import cache
 
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -50,14 +51,18 @@ def operations_routes(api: Sequence[Route], *, version: str) -> tuple[Route, ...
         Route(method="GET", path="/readyz", summary="Ready for calls", roles=ANYONE, handle=ready, answer=ReadyAnswer),
         Route(method="GET", path="/metrics", summary="Prometheus metrics", roles=ANYONE, handle=metrics),
     )
-    document = openapi_document((*api, *probes), version=version)
-    as_json, as_page = to_json(document), docs_page(document).encode()
+
+    @cache
+    def description() -> tuple[bytes, bytes]:
+        """Made when it is first asked for: a start amid live calls has better things to do."""
+        document = openapi_document((*api, *probes), version=version)
+        return to_json(document), docs_page(document).encode()
 
     async def openapi(_: Asked, __: NoFields) -> Answer:
-        return Answer(body=as_json)
+        return Answer(body=description()[0])
 
     async def docs(_: Asked, __: NoFields) -> Answer:
-        return Answer(body=as_page, content_type="text/html; charset=utf-8")
+        return Answer(body=description()[1], content_type="text/html; charset=utf-8")
 
     return (
         *probes,
