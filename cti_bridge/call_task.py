@@ -100,11 +100,7 @@ async def _recognise(desk: Desk, call: Call) -> LookupResult:
 
 
 def _clear_match(result: LookupResult) -> Candidate | None:
-    match result:
-        case Found(candidates=(candidate,)):
-            return candidate
-        case _:
-            return None
+    return result.clear if isinstance(result, Found) else None
 
 
 def _account_of(result: LookupResult) -> AccountId | None:

@@ -12,7 +12,7 @@ import structlog
 
 from cti_bridge.domain.account import Candidate, Found, LookupResult, NotFound, TimedOut, Withheld
 from cti_bridge.domain.errors import StorageError
-from cti_bridge.domain.phone_number import is_withheld, to_e164
+from cti_bridge.domain.phone_number import is_withheld, read_phone
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +62,13 @@ class Lookup:
         """What `by_number` had no time for: joins the look-up under way, and gives TimedOut only after `late_seconds`."""
         return await self._answer(presented, untrusted=untrusted, seconds=self._late_seconds + self._deadline_seconds)
 
+    def number_of(self, presented: str | None, *, untrusted: bool) -> str | None:
+        """The number in E.164 that a caller is known by; None for one that is withheld, malformed or forged."""
+        if untrusted or presented is None or is_withheld(presented):
+            return None
+        phone = read_phone(presented, self._region)
+        return phone.e164 if phone else None
+
     async def close(self) -> None:
         """Cancels the look-ups under way and waits for their end."""
         running = tuple(self._running.values())
@@ -70,7 +77,7 @@ class Lookup:
         await asyncio.gather(*running, return_exceptions=True)
 
     async def _answer(self, presented: str | None, *, untrusted: bool, seconds: float) -> LookupResult:
-        e164 = None if untrusted or presented is None or is_withheld(presented) else to_e164(presented, self._region)
+        e164 = self.number_of(presented, untrusted=untrusted)
         if e164 is None:
             self.counters["withheld"] += 1
             return Withheld()

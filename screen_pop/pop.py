@@ -19,6 +19,7 @@ from cti_bridge.domain.account import (
     TimedOut,
     Withheld,
     account_document,
+    candidate_document,
 )
 from cti_bridge.domain.call import Call, Extension, call_document
 from cti_bridge.domain.decision import RoutingDecision, decision_document
@@ -88,9 +89,7 @@ def pop_document(pop: ScreenPop) -> dict[str, Any]:
         "agent": pop.agent,
         "call": call_document(pop.call),
         "account": account_document(pop.account) if pop.account else None,
-        "candidates": [
-            {"account": account_document(candidate.account), "reason": candidate.reason.value} for candidate in pop.candidates
-        ],
+        "candidates": [candidate_document(candidate) for candidate in pop.candidates],
         "history": [interaction_document(interaction) for interaction in pop.history],
         "routing": decision_document(pop.decision) if pop.decision else None,
         "lookup": pop.recognition.value,
@@ -99,10 +98,8 @@ def pop_document(pop: ScreenPop) -> dict[str, Any]:
 
 def _recognised(lookup: LookupResult) -> tuple[tuple[Candidate, ...], Recognition]:
     match lookup:
-        case Found(candidates=(candidate,)):
-            return (candidate,), Recognition.FOUND
         case Found(candidates=candidates) if candidates:
-            return candidates[:CANDIDATES_SHOWN], Recognition.SEVERAL
+            return candidates[:CANDIDATES_SHOWN], Recognition.FOUND if lookup.clear else Recognition.SEVERAL
         case Found() | NotFound():
             return (), Recognition.UNKNOWN
         case Withheld():

@@ -4,18 +4,20 @@
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, bindparam, delete, false, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, delete, false, insert, or_, select, tuple_, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cti_bridge.domain.account import Account, AccountId, Candidate, ContactKind, ContactPoint, MatchReason, Tier
+from cti_bridge.domain.account import Account, AccountId, Candidate, ContactKind, ContactPoint, Found, Tier
 from cti_bridge.domain.interaction import Interaction
 from cti_bridge.domain.listing import Page
-from cti_bridge.domain.phone_number import to_e164
+from cti_bridge.domain.phone_number import read_phone
+from storage import identity
 from storage.contact_points import clean, contact_point, fold
 from storage.database import Database
 from storage.interactions import newest_of
@@ -24,24 +26,21 @@ from storage.schema import accounts, contact_points, new_id
 
 log = structlog.get_logger(__name__)
 
-MAX_CANDIDATES = 20
-"""More accounts than this on one number (a switchboard's) help no agent to choose."""
 LIMITS = {"name": 200, "company": 200, "language": 35, "note": 4000}
 
 ACCOUNT_COLUMNS = [column for column in accounts.c if column is not accounts.c.search_name]
-POINT_COLUMNS = [contact_points.c.kind, contact_points.c.value, contact_points.c.as_given, contact_points.c.label]
+POINT_COLUMNS = [
+    contact_points.c.kind,
+    contact_points.c.value,
+    contact_points.c.as_given,
+    contact_points.c.label,
+    contact_points.c.extension,
+]
 
 BY_PHONE = (
     select(*ACCOUNT_COLUMNS, *POINT_COLUMNS)
     .join_from(accounts, contact_points)
-    .where(
-        accounts.c.account_id.in_(
-            select(contact_points.c.account_id)
-            .where(contact_points.c.kind == ContactKind.PHONE.value, contact_points.c.value == bindparam("e164"))
-            .order_by(contact_points.c.account_id)
-            .limit(MAX_CANDIDATES)
-        )
-    )
+    .where(accounts.c.account_id.in_(identity.HOLDERS))
     .order_by(accounts.c.account_id, contact_points.c.position)
 )
 
@@ -54,8 +53,8 @@ class Accounts:
         self._region = region
 
     async def by_phone(self, e164: str) -> tuple[Candidate, ...]:
-        """Everybody with this phone number, at most `MAX_CANDIDATES`, with the reason of the match; a clear match with its
-        history."""
+        """Everybody with this number or its block, at most `identity.MAX_CANDIDATES`, the likeliest first, each with the reason
+        of the match; a clear match with its history."""
         return await self._database.fetch_urgent(lambda connection: _candidates(connection, e164))
 
     async def by_id(self, account_id: AccountId) -> Account | None:
@@ -95,11 +94,13 @@ class Accounts:
         note: str | None,
         contact_points: Sequence[tuple[ContactKind, str, str | None]],
         now: datetime,
+        provisional: bool = False,
     ) -> Account:
         """A new account. Contact points are (kind, as given, label). ValueError says what cannot be read."""
         account = self.draft(
             name=name, company=company, tier=tier, language=language, note=note, contact_points=contact_points, now=now
         )
+        account = replace(account, provisional=provisional)
         await self.add([account])
         return account
 
@@ -137,7 +138,8 @@ class Accounts:
         contact_points: Sequence[tuple[ContactKind, str, str | None]] | None,
         now: datetime,
     ) -> Account | None:
-        """Sets the fields in `changes`, replaces all contact points where given. None: no such account.
+        """Sets the fields in `changes`, replaces all contact points where given. None: no such account. A provisional account
+        that is named is one no more.
 
         Raises ValueError for what cannot be read.
         """
@@ -148,7 +150,8 @@ class Accounts:
             present = (await connection.execute(statement)).one_or_none()
             if present is None:
                 return None
-            after = {**present._asdict(), **fields, "updated_at": now}
+            named = {"provisional": False} if "name" in fields else {}
+            after = {**present._asdict(), **fields, **named, "updated_at": now}
             values = {**after, "search_name": _search_name(after["name"], after["company"])}
             await connection.execute(update(accounts).where(accounts.c.account_id == account_id).values(values))
             if points is not None:
@@ -161,19 +164,19 @@ class Accounts:
 
     def _read_all(self, given: Iterable[tuple[ContactKind, str, str | None]]) -> tuple[ContactPoint, ...]:
         """Normalised, in the order given; the same number or address written twice is one."""
-        points: dict[tuple[ContactKind, str], ContactPoint] = {}
+        points: dict[tuple[ContactKind, str, str | None], ContactPoint] = {}
         for kind, as_given, label in given:
             point = self.read_contact_point(kind, as_given, label)
-            points.setdefault((point.kind, point.value), point)
+            points.setdefault((point.kind, point.value, point.extension), point)
         return tuple(points.values())
 
     async def _with_ids(self, ids: Sequence[str]) -> tuple[Account, ...]:
         return _accounts_of(await self._database.fetch(_by_ids(ids))) if ids else ()
 
     def _with_phone(self, phone: str) -> Any:
-        e164 = to_e164(phone, self._region)
-        if e164 is not None:
-            return _with_value([ContactKind.PHONE, ContactKind.FAX], e164)
+        number = read_phone(phone, self._region)
+        if number is not None:
+            return _with_value([ContactKind.PHONE, ContactKind.FAX], number.e164)
         digits = "".join(character for character in fold(phone) if character.isdigit()).lstrip("0")
         part = contact_points.c.value.contains(digits, autoescape=True) if len(digits) >= 3 else false()
         return select(contact_points.c.account_id).where(contact_points.c.kind == ContactKind.PHONE.value, part)
@@ -186,18 +189,25 @@ class Accounts:
                 select(contact_points.c.account_id).where(contact_points.c.value.contains(text, autoescape=True))
             ),
         ]
-        e164 = to_e164(q, self._region)
-        if e164 is not None:
-            conditions.append(accounts.c.account_id.in_(_with_value([ContactKind.PHONE, ContactKind.FAX], e164)))
+        number = read_phone(q, self._region)
+        if number is not None:
+            conditions.append(accounts.c.account_id.in_(_with_value([ContactKind.PHONE, ContactKind.FAX], number.e164)))
         return or_(*conditions)
 
 
 def _candidates(connection: Connection, e164: str) -> tuple[Candidate, ...]:
-    match _accounts_of(connection.execute(BY_PHONE, {"e164": e164}).all()):
-        case (account,):
-            return (Candidate(account=account, reason=MatchReason.EXACT_NUMBER, history=_history(connection, account)),)
-        case found:
-            return tuple(Candidate(account=account, reason=MatchReason.SHARED_NUMBER) for account in found)
+    found = _accounts_of(connection.execute(BY_PHONE, identity.keys_of(e164)).all())
+    if not found:
+        return ()
+    if len(found) > identity.MAX_CANDIDATES:
+        found = _accounts_of(connection.execute(_by_ids(identity.foremost(connection, e164))).all())
+    by_id = {account.account_id: account for account in found}
+    candidates = tuple(
+        Candidate(account=by_id[one.account_id], reason=one.reason, detail=one.detail)
+        for one in identity.ranked(connection, e164, found)
+    )
+    clear = Found(candidates=candidates).clear
+    return candidates if clear is None else (replace(clear, history=_history(connection, clear.account)), *candidates[1:])
 
 
 def _history(connection: Connection, account: Account) -> tuple[Interaction, ...]:
@@ -226,6 +236,7 @@ async def insert_accounts(connection: AsyncConnection, drafts: Sequence[Account]
                 "search_name": _search_name(account.name, account.company),
                 "created_at": account.created_at,
                 "updated_at": account.updated_at,
+                "provisional": account.provisional,
             }
             for account in drafts
         ],
@@ -250,6 +261,7 @@ def _point_rows(account_id: AccountId, points: Sequence[ContactPoint]) -> list[d
             "value": point.value,
             "as_given": point.as_given,
             "label": point.label,
+            "extension": point.extension or "",
         }
         for position, point in enumerate(points)
     ]
@@ -307,7 +319,15 @@ def _accounts_of(rows: Sequence[Row[Any]]) -> tuple[Account, ...]:
         first.setdefault(row.account_id, row)
         own = points.setdefault(row.account_id, [])
         if row.kind is not None:
-            own.append(ContactPoint(kind=ContactKind(row.kind), value=row.value, as_given=row.as_given, label=row.label))
+            own.append(
+                ContactPoint(
+                    kind=ContactKind(row.kind),
+                    value=row.value,
+                    as_given=row.as_given,
+                    label=row.label,
+                    extension=row.extension or None,
+                )
+            )
     return tuple(
         Account(
             account_id=AccountId(account_id),
@@ -319,6 +339,7 @@ def _accounts_of(rows: Sequence[Row[Any]]) -> tuple[Account, ...]:
             contact_points=tuple(points[account_id]),
             created_at=row.created_at,
             updated_at=row.updated_at,
+            provisional=row.provisional,
         )
         for account_id, row in first.items()
     )

@@ -21,6 +21,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy import Text as PlainText
 from sqlalchemy.dialects.postgresql import JSONB
@@ -112,6 +113,7 @@ accounts = Table(
     Column("search_name", Text, nullable=False, comment="name and company folded: what a search for part of a name reads"),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
+    Column("provisional", Boolean, nullable=False, server_default=false(), comment="made from a call, not named yet"),
     Index(None, "search_name", "account_id"),
 )
 
@@ -124,8 +126,20 @@ contact_points = Table(
     Column("value", Text, nullable=False),
     Column("as_given", Text, nullable=False),
     Column("label", Text),
-    UniqueConstraint("account_id", "kind", "value"),
+    Column("extension", Text, nullable=False, server_default="", comment="digits behind a switchboard's number; '' for none"),
+    UniqueConstraint("account_id", "kind", "value", "extension"),
     Index(None, "kind", "value", "account_id"),
+)
+
+match_choices = Table(
+    "match_choices",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+    Column("number", Text, nullable=False, comment="E.164; the newest choice for a number is what was learnt"),
+    Column("account_id", ForeignKey("accounts.account_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("chosen_by", Text, nullable=False, comment="an agent's extension, or a user's name"),
+    Column("chosen_at", UtcTime, nullable=False),
+    Index(None, "number", "chosen_at"),
 )
 
 interactions = Table(
