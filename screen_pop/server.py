@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from cti_bridge.domain.errors import WireError
 from screen_pop import wire
-from screen_pop.api import accounts, calls, interactions, live, routing, sessions
+from screen_pop.api import accounts, callers, calls, interactions, live, routing, sessions
 from screen_pop.api.operations import operations_routes
 from screen_pop.api.problems import problems, route_of
 from screen_pop.api.route import MAX_BODY_BYTES, Route, Services, handler_of
@@ -27,6 +27,7 @@ from screen_pop.pages import PAGE_FOLDER, Pages, add_pages
 from screen_pop.ports import (
     Accounts,
     CallCommands,
+    Callers,
     Interactions,
     LiveState,
     PasswordCheck,
@@ -45,6 +46,7 @@ API_ROUTES: tuple[Route, ...] = (
     *accounts.ROUTES,
     *interactions.ROUTES,
     *calls.ROUTES,
+    *callers.ROUTES,
     *live.ROUTES,
     *routing.ROUTES,
 )
@@ -64,6 +66,7 @@ class Ports:
     interactions: Interactions
     commands: CallCommands
     wrap_ups: WrapUps
+    callers: Callers
     live: LiveState
     readiness: Readiness
 
@@ -91,6 +94,7 @@ def build_app(
         interactions=ports.interactions,
         commands=ports.commands,
         wrap_ups=ports.wrap_ups,
+        callers=ports.callers,
         live=ports.live,
         readiness=ports.readiness,
         hub=hub,

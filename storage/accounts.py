@@ -3,6 +3,7 @@
 `by_phone` stands on the path from the ring to the pop: cached statements, indexed reads, one trip to the store.
 """
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -19,9 +20,10 @@ from cti_bridge.domain.listing import Page
 from cti_bridge.domain.phone_number import read_phone
 from storage import identity
 from storage.contact_points import clean, contact_point, fold
-from storage.database import Database
+from storage.database import Database, first_line
 from storage.interactions import newest_of
 from storage.paging import cursor_after, key_of
+from storage.prepared import Prepared
 from storage.schema import accounts, contact_points, new_id
 
 log = structlog.get_logger(__name__)
@@ -37,7 +39,7 @@ POINT_COLUMNS = [
     contact_points.c.extension,
 ]
 
-BY_PHONE = (
+BY_PHONE = Prepared(
     select(*ACCOUNT_COLUMNS, *POINT_COLUMNS)
     .join_from(accounts, contact_points)
     .where(accounts.c.account_id.in_(identity.HOLDERS))
@@ -196,11 +198,15 @@ class Accounts:
 
 
 def _candidates(connection: Connection, e164: str) -> tuple[Candidate, ...]:
-    found = _accounts_of(connection.execute(BY_PHONE, identity.keys_of(e164)).all())
+    found = _accounts_of(BY_PHONE.rows(connection, identity.keys_of(e164)))
     if not found:
         return ()
     if len(found) > identity.MAX_CANDIDATES:
         found = _accounts_of(connection.execute(_by_ids(identity.foremost(connection, e164))).all())
+    if len(found) == 1:
+        (one,) = identity.ranked(connection, e164, found)
+        history = _history(connection, found[0])
+        return (Candidate(account=found[0], reason=one.reason, detail=one.detail, history=history),)
     by_id = {account.account_id: account for account in found}
     candidates = tuple(
         Candidate(account=by_id[one.account_id], reason=one.reason, detail=one.detail)
@@ -214,8 +220,8 @@ def _history(connection: Connection, account: Account) -> tuple[Interaction, ...
     """Who is calling counts more than what was before: a history that cannot be read is left out."""
     try:
         return newest_of(connection, account.account_id)
-    except DBAPIError as error:
-        log.warning("call.history_missing", error=str(error.orig))
+    except (DBAPIError, sqlite3.Error) as error:
+        log.warning("call.history_missing", error=first_line(error))
         return ()
 
 

@@ -171,11 +171,11 @@ def store_errors() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise StorageError(f"the store failed: {_first_line(error.orig)}") from error
+        raise StorageError(f"the store failed: {first_line(error)}") from error
     except SQLAlchemyError as error:
-        raise StorageError(f"the store failed: {_first_line(error)}") from error
+        raise StorageError(f"the store failed: {first_line(error)}") from error
     except (sqlite3.Error, OSError) as error:
-        raise StorageError(f"the store cannot be reached: {_first_line(error)}") from error
+        raise StorageError(f"the store cannot be reached: {first_line(error)}") from error
 
 
 def is_integrity_error(error: StorageError) -> bool:
@@ -215,8 +215,9 @@ def _refuse_newer(revision: str | None) -> None:
         )
 
 
-def _first_line(error: BaseException | None) -> str:
-    lines = str(error).splitlines()
+def first_line(error: BaseException | None) -> str:
+    """What went wrong, in the driver's words and without the statement's."""
+    lines = str(error.orig if isinstance(error, DBAPIError) else error).splitlines()
     return lines[0] if lines else type(error).__name__
 
 

@@ -20,7 +20,7 @@ from screen_pop.api.problems import ApiProblem, Mistake, not_allowed, wrong_fiel
 from screen_pop.auth import Credentials, Origins, SignIn, credentials_of
 from screen_pop.hub import Hub
 from screen_pop.metrics import WebMetrics
-from screen_pop.ports import Accounts, CallCommands, Interactions, LiveState, Page, Readiness, Role, User, WrapUps
+from screen_pop.ports import Accounts, CallCommands, Callers, Interactions, LiveState, Page, Readiness, Role, User, WrapUps
 from screen_pop.wire import to_json
 
 log = structlog.get_logger()
@@ -51,6 +51,7 @@ class Services:
     interactions: Interactions
     commands: CallCommands
     wrap_ups: WrapUps
+    callers: Callers
     live: LiveState
     readiness: Readiness
     hub: Hub

@@ -8,13 +8,14 @@ from typing import Any
 
 import uuid_utils
 
-from cti_bridge.domain.account import Account, AccountId, ContactKind, ContactPoint, Tier
+from cti_bridge.domain.account import Account, AccountId, ContactKind, ContactPoint, NotFound, Tier
 from cti_bridge.domain.agent import AgentActivity, AgentState, AgentStatus, PhoneState
 from cti_bridge.domain.call import Call, CallId, CallState, Direction, Extension, Offer, Outcome, Talk
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.figures import QueueFigures
 from cti_bridge.domain.interaction import Channel, Interaction, InteractionId
 from cti_bridge.domain.phone_number import to_e164
+from screen_pop.pop import Chosen, Identified, identify
 from screen_pop.ports import Check, CommandRefused, InteractionFilter, Page, PbxLink, Role, RoutingStatus, User
 
 NOW = datetime(2026, 11, 22, 8, 30, 0, tzinfo=UTC)
@@ -277,6 +278,42 @@ class FakeWrapUps:
     async def save(self, call_id: CallId, agent: Extension, changes: dict[str, Any]) -> Interaction:
         stored = await self.interactions.by_call(call_id)
         return self.interactions.put(replace(stored or an_interaction(call_id=call_id, agent=agent), **changes))
+
+
+@dataclass
+class FakeCallers:
+    """Knows no candidates: shows what was chosen. Notes what it was told; refuses everything while `refusal` is set."""
+
+    accounts: FakeAccounts
+    told: list[tuple[Any, ...]] = field(default_factory=list)
+    refusal: CommandRefused | None = None
+
+    async def choose(self, call_id: CallId, agent: Extension, account_id: AccountId | None, *, now: datetime) -> Identified:
+        self._note("choose", call_id, agent, account_id)
+        return self._chosen(account_id, agent, now)
+
+    async def chosen(self, call_id: CallId, account_id: AccountId | None, *, by: str, now: datetime) -> Identified:
+        self._note("chosen", call_id, account_id, by)
+        return self._chosen(account_id, by, now)
+
+    async def undo(self, call_id: CallId, agent: Extension, *, now: datetime) -> Identified:
+        self._note("undo", call_id, agent)
+        return identify(NotFound(), None)
+
+    async def add_provisional(self, call_id: CallId, agent: Extension, *, now: datetime) -> Identified:
+        self._note("add_provisional", call_id, agent)
+        account = an_account("+442079460018", provisional=True)
+        self.accounts.kept[account.account_id] = account
+        return self._chosen(account.account_id, agent, now)
+
+    def _chosen(self, account_id: AccountId | None, by: str, now: datetime) -> Identified:
+        account = self.accounts.kept[account_id] if account_id else None
+        return identify(NotFound(), Chosen(account=account, history=(), by=by, at=now, learnt=account is not None))
+
+    def _note(self, *what: Any) -> None:
+        if self.refusal:
+            raise self.refusal
+        self.told.append(what)
 
 
 @dataclass

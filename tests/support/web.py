@@ -24,6 +24,7 @@ from tests.support.stores import (
     NOW,
     PASSWORD,
     FakeAccounts,
+    FakeCallers,
     FakeCommands,
     FakeInteractions,
     FakeLive,
@@ -66,6 +67,7 @@ class Web:
     accounts: FakeAccounts
     interactions: FakeInteractions
     commands: FakeCommands
+    callers: FakeCallers
     live: FakeLive
     readiness: FakeReadiness
     feed: LiveFeed
@@ -159,6 +161,7 @@ async def running_web(
     hub = Hub(metrics, clock=clock, wall_clock=clock.now, max_behind=max_behind)
     users, passwords, accounts, interactions = FakeUsers(), FakePasswords(), FakeAccounts(), FakeInteractions()
     sessions, commands, live, readiness = FakeSessions(users), FakeCommands(), FakeLive(), FakeReadiness()
+    callers = FakeCallers(accounts)
     ports = Ports(
         users=users,
         sessions=sessions,
@@ -168,6 +171,7 @@ async def running_web(
         interactions=interactions,
         commands=commands,
         wrap_ups=FakeWrapUps(interactions),
+        callers=callers,
         live=live,
         readiness=readiness,
     )
@@ -201,6 +205,7 @@ async def running_web(
             accounts=accounts,
             interactions=interactions,
             commands=commands,
+            callers=callers,
             live=live,
             readiness=readiness,
             feed=LiveFeed(hub, live),
