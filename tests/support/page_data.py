@@ -41,6 +41,7 @@ def account(
     tier: Tier | None = Tier.PLATINUM,
     note: str | None = None,
     phone: str = "+442079460018",
+    provisional: bool = False,
 ) -> dict[str, Any]:
     return account_document(
         Account(
@@ -56,8 +57,14 @@ def account(
             ),
             created_at=ago(86_400 * 400),
             updated_at=ago(86_400),
+            provisional=provisional,
         )
     )
+
+
+def candidate(account: dict[str, Any], reason: str = "shared_number", **detail: Any) -> dict[str, Any]:
+    blank = {"label": None, "extension": None, "range": None, "shared_by": 2, "last_contact_at": None}
+    return {"account": account, "reason": reason, "detail": blank | {"chosen_by": None, "chosen_at": None} | detail}
 
 
 def call(
@@ -174,7 +181,7 @@ def pop(pop_id: str = "p1", *, of: dict[str, Any] | None = None, lookup: str = "
         "agent": EXTENSION,
         "call": of or call(ringing=(EXTENSION,)),
         "account": known if lookup == "found" else None,
-        "candidates": [{"account": known, "reason": "exact_number"}] if lookup == "found" else [],
+        "candidates": [candidate(known, "exact_number", shared_by=1)] if lookup == "found" else [],
         "history": history() if lookup == "found" else [],
         "routing": decision_document(
             RoutingDecision(
@@ -186,6 +193,7 @@ def pop(pop_id: str = "p1", *, of: dict[str, Any] | None = None, lookup: str = "
             )
         ),
         "lookup": lookup,
+        "chosen": None,
     }
     return payload | what
 
