@@ -92,24 +92,26 @@ class Lookup:
         if len(self._running) >= MAX_RUNNING:
             return None
         task = asyncio.create_task(self._look_up(e164), name="lookup")
+        given_up = asyncio.get_running_loop().call_later(self._late_seconds, task.cancel)
+
+        def over(_: object) -> None:
+            given_up.cancel()
+            del self._running[e164]
+
         self._running[e164] = task
-        task.add_done_callback(lambda _: self._running.pop(e164))
+        task.add_done_callback(over)
         return task
 
     async def _look_up(self, e164: str) -> LookupResult:
-        try:
-            async with asyncio.timeout(self._late_seconds):
-                while True:
-                    try:
-                        candidates = await self._accounts.by_phone(e164)
-                    except StorageError as error:
-                        self.counters["failed"] += 1
-                        log.warning("lookup.failed", error=str(error))
-                        await asyncio.sleep(RETRY_SECONDS)
-                    else:
-                        return Found(candidates=candidates) if candidates else NotFound()
-        except TimeoutError:
-            return TimedOut()
+        while True:
+            try:
+                candidates = await self._accounts.by_phone(e164)
+            except StorageError as error:
+                self.counters["failed"] += 1
+                log.warning("lookup.failed", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return Found(candidates=candidates) if candidates else NotFound()
 
     def _counted(self, result: LookupResult) -> LookupResult:
         match result:

@@ -10,14 +10,14 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, delete, false, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, delete, false, insert, or_, select, tuple_, union_all, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti_bridge.domain.account import Account, AccountId, Candidate, ContactKind, ContactPoint, Found, Tier
 from cti_bridge.domain.interaction import Interaction
 from cti_bridge.domain.listing import Page
-from cti_bridge.domain.phone_number import read_phone
+from cti_bridge.domain.phone_number import ranges_of, read_phone
 from storage import identity
 from storage.contact_points import clean, contact_point, fold
 from storage.database import Database, first_line
@@ -178,7 +178,7 @@ class Accounts:
     def _with_phone(self, phone: str) -> Any:
         number = read_phone(phone, self._region)
         if number is not None:
-            return _with_value([ContactKind.PHONE, ContactKind.FAX], number.e164)
+            return _with_number(number.e164)
         digits = "".join(character for character in fold(phone) if character.isdigit()).lstrip("0")
         part = contact_points.c.value.contains(digits, autoescape=True) if len(digits) >= 3 else false()
         return select(contact_points.c.account_id).where(contact_points.c.kind == ContactKind.PHONE.value, part)
@@ -193,7 +193,7 @@ class Accounts:
         ]
         number = read_phone(q, self._region)
         if number is not None:
-            conditions.append(accounts.c.account_id.in_(_with_value([ContactKind.PHONE, ContactKind.FAX], number.e164)))
+            conditions.append(accounts.c.account_id.in_(_with_number(number.e164)))
         return or_(*conditions)
 
 
@@ -300,6 +300,14 @@ def _note(value: str) -> str | None:
 
 def _search_name(name: str, company: str | None) -> str:
     return fold(f"{name} {company or ''}")
+
+
+def _with_number(e164: str) -> Any:
+    """Who has the number, as a phone or a fax, or a block that it lies in."""
+    block = select(contact_points.c.account_id).where(
+        contact_points.c.kind == ContactKind.PHONE_RANGE.value, contact_points.c.value.in_(ranges_of(e164))
+    )
+    return union_all(_with_value([ContactKind.PHONE, ContactKind.FAX], e164), block)
 
 
 def _with_value(kinds: Sequence[ContactKind], value: str) -> Any:

@@ -59,6 +59,17 @@ async def test_a_company_is_found_by_its_block_below_who_has_the_number(accounts
     assert await found(accounts, "+442079461000") == []
 
 
+async def test_search_by_a_number_finds_the_company_by_its_block(accounts: Accounts):
+    await an_account(accounts, "Acme", contact_points=[(ContactKind.PHONE_RANGE, "020 7946 0xxx", None)])
+    await an_account(accounts, "Zoë")
+
+    by_phone = await accounts.search(phone="020 7946 0018", email=None, q=None, cursor=None, limit=9)
+    by_text = await accounts.search(phone=None, email=None, q="+44 20 7946 0999", cursor=None, limit=9)
+
+    assert [account.name for account in by_phone.items] == ["Acme", "Zoë"]
+    assert [account.name for account in by_text.items] == ["Acme"]
+
+
 async def test_a_clear_match_beside_its_company_has_its_history_and_the_company_none(accounts: Accounts, database: Database):
     acme = await an_account(accounts, "Acme", contact_points=[(ContactKind.PHONE_RANGE, "020 7946 0xxx", None)])
     zoe = await an_account(accounts)
