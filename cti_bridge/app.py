@@ -28,6 +28,7 @@ from config.settings import ServerSettings, Settings, TierSettings
 from cti_bridge.ami.client import AmiClient
 from cti_bridge.ami.stream import EVENT_CLASSES
 from cti_bridge.call_task import Desk
+from cti_bridge.callers import CallerDesk
 from cti_bridge.commands import Commands, Pbx, WrapUpDesk
 from cti_bridge.domain.account import Found, LookupResult, NotFound, Tier
 from cti_bridge.domain.tiers import TierRule, TierRules
@@ -54,6 +55,7 @@ from storage.audits import Audits
 from storage.cases import Cases
 from storage.database import Database
 from storage.gaps import Gaps
+from storage.identity import Choices
 from storage.interactions import Interactions
 from storage.merges import Merges
 from storage.profiles import Profiles
@@ -146,6 +148,16 @@ class Application:
         self._registry = CollectorRegistry()
         self._web_metrics = WebMetrics(self._registry)
         self._hub = Hub(self._web_metrics)
+        self._wrap_ups = WrapUpDesk(self._recorder, self.interactions, self._board)
+        self._callers = CallerDesk(
+            accounts=self.accounts,
+            interactions=self.interactions,
+            choices=Choices(self.database),
+            lookup=self._lookup,
+            wrap_ups=self._wrap_ups,
+            board=self._board,
+            hub=self._hub,
+        )
 
     def stop(self) -> None:
         """Asks for an orderly end."""
@@ -246,6 +258,7 @@ class Application:
             lookup=self._lookup,
             recorder=self._recorder,
             decision_for=self._router.decision_for,
+            chosen_for=self._callers.chosen_for,
         )
 
     def _pipeline(self, pbx: str, calls: CallTasks) -> Pipeline:
@@ -284,7 +297,8 @@ class Application:
             interactions=self.interactions,
             gaps=Gaps(self.database),
             commands=Commands(pbxes, self._board),
-            wrap_ups=WrapUpDesk(self._recorder, self.interactions, self._board),
+            wrap_ups=self._wrap_ups,
+            callers=self._callers,
             live=self._state,
             readiness=Health(self.database.check_schema, self._recorder, self._clients, self._rules, self._journals),
         )

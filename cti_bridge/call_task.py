@@ -13,7 +13,7 @@ from typing import assert_never
 import structlog
 
 from cti_bridge.domain.account import AccountId, Candidate, Found, LookupResult, NotFound, TimedOut
-from cti_bridge.domain.call import Call, Direction, Extension
+from cti_bridge.domain.call import Call, CallId, Direction, Extension
 from cti_bridge.domain.call_events import (
     CallAnswered,
     CallArrived,
@@ -32,7 +32,7 @@ from cti_bridge.domain.decision import RoutingDecision
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.lookup import DEADLINE_SECONDS, Lookup
 from screen_pop.hub import Hub
-from screen_pop.pop import ScreenPop, build_pop, pop_id_of
+from screen_pop.pop import Chosen, ScreenPop, build_pop, pop_id_of
 from screen_pop.visible import agents_in
 from storage.recorder import NotTaken, Recorder
 
@@ -47,6 +47,8 @@ class Desk:
     lookup: Lookup
     recorder: Recorder
     decision_for: Callable[[str, str], RoutingDecision | None]
+    chosen_for: Callable[[CallId], Chosen | None] = lambda _: None
+    """What an agent chose in this call already: whoever it goes to next sees it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +111,7 @@ async def _recognise(desk: Desk, call: Call) -> LookupResult:
 
 
 def _clear_match(result: LookupResult) -> Candidate | None:
-    match result:
-        case Found(candidates=(candidate,)):
-            return candidate
-        case _:
-            return None
+    return result.clear if isinstance(result, Found) else None
 
 
 def _account_of(result: LookupResult) -> AccountId | None:
@@ -210,7 +208,8 @@ async def _pop_later(event: CallOffered, caller: _Caller, desk: Desk) -> None:
 def _built(call: Call, event: CallOffered, found: LookupResult, desk: Desk) -> ScreenPop:
     match = _clear_match(found)
     history = match.history if match else ()
-    return build_pop(call, event.agent, event.nth, found, history=history, decision=desk.decision_for(call.pbx, _uniqueid(call)))
+    decision, chosen = desk.decision_for(call.pbx, _uniqueid(call)), desk.chosen_for(call.call_id)
+    return build_pop(call, event.agent, event.nth, found, history=history, decision=decision, chosen=chosen)
 
 
 async def _record(call: Call, caller: _Caller, desk: Desk) -> bool:

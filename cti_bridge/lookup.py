@@ -12,7 +12,7 @@ import structlog
 
 from cti_bridge.domain.account import Candidate, Found, LookupResult, NotFound, TimedOut, Withheld
 from cti_bridge.domain.errors import StorageError
-from cti_bridge.domain.phone_number import is_withheld, to_e164
+from cti_bridge.domain.phone_number import is_withheld, read_phone
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +62,13 @@ class Lookup:
         """What `by_number` had no time for: joins the look-up under way, and gives TimedOut only after `late_seconds`."""
         return await self._answer(presented, untrusted=untrusted, seconds=self._late_seconds + self._deadline_seconds)
 
+    def number_of(self, presented: str | None, *, untrusted: bool) -> str | None:
+        """The number in E.164 that a caller is known by; None for one that is withheld, malformed or forged."""
+        if untrusted or presented is None or is_withheld(presented):
+            return None
+        phone = read_phone(presented, self._region)
+        return phone.e164 if phone else None
+
     async def close(self) -> None:
         """Cancels the look-ups under way and waits for their end."""
         running = tuple(self._running.values())
@@ -70,7 +77,7 @@ class Lookup:
         await asyncio.gather(*running, return_exceptions=True)
 
     async def _answer(self, presented: str | None, *, untrusted: bool, seconds: float) -> LookupResult:
-        e164 = None if untrusted or presented is None or is_withheld(presented) else to_e164(presented, self._region)
+        e164 = self.number_of(presented, untrusted=untrusted)
         if e164 is None:
             self.counters["withheld"] += 1
             return Withheld()
@@ -85,24 +92,26 @@ class Lookup:
         if len(self._running) >= MAX_RUNNING:
             return None
         task = asyncio.create_task(self._look_up(e164), name="lookup")
+        given_up = asyncio.get_running_loop().call_later(self._late_seconds, task.cancel)
+
+        def over(_: object) -> None:
+            given_up.cancel()
+            del self._running[e164]
+
         self._running[e164] = task
-        task.add_done_callback(lambda _: self._running.pop(e164))
+        task.add_done_callback(over)
         return task
 
     async def _look_up(self, e164: str) -> LookupResult:
-        try:
-            async with asyncio.timeout(self._late_seconds):
-                while True:
-                    try:
-                        candidates = await self._accounts.by_phone(e164)
-                    except StorageError as error:
-                        self.counters["failed"] += 1
-                        log.warning("lookup.failed", error=str(error))
-                        await asyncio.sleep(RETRY_SECONDS)
-                    else:
-                        return Found(candidates=candidates) if candidates else NotFound()
-        except TimeoutError:
-            return TimedOut()
+        while True:
+            try:
+                candidates = await self._accounts.by_phone(e164)
+            except StorageError as error:
+                self.counters["failed"] += 1
+                log.warning("lookup.failed", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return Found(candidates=candidates) if candidates else NotFound()
 
     def _counted(self, result: LookupResult) -> LookupResult:
         match result:

@@ -41,7 +41,8 @@ def with_account(facts: CallFacts, result: LookupResult) -> CallFacts:
     """
     match result:
         case Found(candidates=candidates):
-            tiers = [candidate.account.tier for candidate in candidates if candidate.account.tier is not None]
+            likely = candidates if result.clear is None else (result.clear,)
+            tiers = [candidate.account.tier for candidate in likely if candidate.account.tier is not None]
             return replace(facts, known=True, tier=min(tiers, key=_HIGHEST_FIRST.index, default=None))
         case NotFound() | Withheld():
             return replace(facts, known=False, tier=None)

@@ -229,6 +229,10 @@ class Hub:
         """The pops of calls that ring at the agent or that the agent has, oldest first."""
         return tuple(pop for pops in self._standing.values() for pop in pops.values() if pop.agent == agent)
 
+    def pops_of(self, call_id: CallId) -> tuple[ScreenPop, ...]:
+        """The pops of this call that stand, at whichever agent."""
+        return tuple(self._standing.get(call_id, {}).values())
+
     def present(self) -> frozenset[Extension]:
         """The agents who have a live browser."""
         open_ = (connection.user for connection in self._connections if connection.is_open)

@@ -6,6 +6,7 @@ one JSON shape. Pure: the same facts give the same pop under the same id, so rep
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, assert_never
 
@@ -20,8 +21,9 @@ from cti_bridge.domain.account import (
     TimedOut,
     Withheld,
     account_document,
+    candidate_document,
 )
-from cti_bridge.domain.call import Call, Extension, call_document
+from cti_bridge.domain.call import Call, Extension, call_document, iso_utc
 from cti_bridge.domain.decision import RoutingDecision, decision_document
 from cti_bridge.domain.interaction import Interaction, interaction_document
 
@@ -40,8 +42,33 @@ class Recognition(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Whom an agent took the caller of this call for; `account` None: none of those proposed.
+
+    `by` is an extension or a user's name; `learnt`: the account is proposed first when the number calls again.
+    """
+
+    account: Account | None
+    history: tuple[Interaction, ...]
+    by: str
+    at: datetime
+    learnt: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identified:
+    """Who the caller is taken to be: by an agent where one chose, else by the one clear match, else nobody yet."""
+
+    account: Account | None
+    candidates: tuple[Candidate, ...]
+    history: tuple[Interaction, ...]
+    recognition: Recognition
+    chosen: Chosen | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScreenPop:
-    """`account` is set only for one clear match; several candidates are for the agent to choose from."""
+    """`account` is set only for one clear match, or once an agent chose; several candidates are for the agent to choose from."""
 
     pop_id: str
     agent: Extension
@@ -51,6 +78,7 @@ class ScreenPop:
     history: tuple[Interaction, ...]
     decision: RoutingDecision | None
     recognition: Recognition
+    chosen: Chosen | None = None
 
 
 def pop_id_of(call: Call, agent: Extension, nth: int) -> str:
@@ -66,19 +94,45 @@ def build_pop(
     *,
     history: Sequence[Interaction],
     decision: RoutingDecision | None,
+    chosen: Chosen | None = None,
 ) -> ScreenPop:
     """Puts together what the agent sees; `history` is newest first and belongs to the one clear match."""
-    candidates, recognition = _recognised(lookup)
-    account = candidates[0].account if recognition is Recognition.FOUND else None
+    identified = identify(lookup, chosen, history=history)
     return ScreenPop(
         pop_id=pop_id_of(call, agent, nth),
         agent=agent,
         call=call,
-        account=account,
-        candidates=candidates,
-        history=tuple(history[:HISTORY_SHOWN]) if account else (),
+        account=identified.account,
+        candidates=identified.candidates,
+        history=identified.history,
         decision=decision,
+        recognition=identified.recognition,
+        chosen=chosen,
+    )
+
+
+def identify(lookup: LookupResult, chosen: Chosen | None, *, history: Sequence[Interaction] = ()) -> Identified:
+    """Who the caller is taken to be; `history` belongs to the one clear match."""
+    candidates, recognition = _recognised(lookup)
+    clear = candidates[0].account if recognition is Recognition.FOUND else None
+    return Identified(
+        account=chosen.account if chosen else clear,
+        candidates=candidates,
+        history=(chosen.history if chosen else tuple(history) if clear else ())[:HISTORY_SHOWN],
         recognition=recognition,
+        chosen=chosen,
+    )
+
+
+def identified_anew(pop: ScreenPop, identified: Identified) -> ScreenPop:
+    """The pop after an agent said who the caller is, or took it back."""
+    return replace(
+        pop,
+        account=identified.account,
+        candidates=identified.candidates,
+        history=identified.history,
+        recognition=identified.recognition,
+        chosen=identified.chosen,
     )
 
 
@@ -107,22 +161,27 @@ def pop_document(pop: ScreenPop) -> dict[str, Any]:
         "pop_id": pop.pop_id,
         "agent": pop.agent,
         "call": call_document(pop.call),
-        "account": account_document(pop.account) if pop.account else None,
-        "candidates": [
-            {"account": account_document(candidate.account), "reason": candidate.reason.value} for candidate in pop.candidates
-        ],
-        "history": [interaction_document(interaction) for interaction in pop.history],
         "routing": decision_document(pop.decision) if pop.decision else None,
-        "lookup": pop.recognition.value,
+        **identity_document(pop),
+    }
+
+
+def identity_document(identified: Identified | ScreenPop) -> dict[str, Any]:
+    """Who the caller is taken to be, as a pop and the answers to a choice show it."""
+    chosen = identified.chosen
+    return {
+        "account": account_document(identified.account) if identified.account else None,
+        "candidates": [candidate_document(candidate) for candidate in identified.candidates],
+        "history": [interaction_document(interaction) for interaction in identified.history],
+        "lookup": identified.recognition.value,
+        "chosen": {"by": chosen.by, "at": iso_utc(chosen.at), "learnt": chosen.learnt} if chosen else None,
     }
 
 
 def _recognised(lookup: LookupResult) -> tuple[tuple[Candidate, ...], Recognition]:
     match lookup:
-        case Found(candidates=(candidate,)):
-            return (candidate,), Recognition.FOUND
         case Found(candidates=candidates) if candidates:
-            return candidates[:CANDIDATES_SHOWN], Recognition.SEVERAL
+            return candidates[:CANDIDATES_SHOWN], Recognition.FOUND if lookup.clear else Recognition.SEVERAL
         case Found() | NotFound():
             return (), Recognition.UNKNOWN
         case Withheld():

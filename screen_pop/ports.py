@@ -20,10 +20,12 @@ from cti_bridge.domain.listing import InteractionFilter, Page
 from cti_bridge.domain.merge import Duplicate, Merge, MergeId
 from cti_bridge.domain.tiers import TierChange
 from cti_bridge.domain.user import Role, User
+from screen_pop.pop import Identified
 
 __all__ = [
     "Accounts",
     "CallCommands",
+    "Callers",
     "Cases",
     "CommandRefused",
     "GapSeen",
@@ -190,6 +192,28 @@ class WrapUps(Protocol):
 
         The call may still be going on. Raises CommandRefused: `not-in-this-call`, or `not-stored-yet` where it was not answered.
         """
+
+
+class Callers(Protocol):
+    """Who the caller of a call is taken to be. Each shows it on every pop of the call that stands, and gives it back.
+
+    Who may, the route has checked. All raise CommandRefused where the call is not known.
+    """
+
+    async def choose(self, call_id: CallId, agent: Extension, account_id: AccountId | None, *, now: datetime) -> Identified:
+        """The agent says who it is (None: none of those proposed): set on the call's interaction, and learnt for the number."""
+
+    async def undo(self, call_id: CallId, agent: Extension, *, now: datetime) -> Identified:
+        """Takes the choice back: unlearnt, and the call stands where the number alone puts it."""
+
+    async def add_provisional(self, call_id: CallId, agent: Extension, *, now: datetime) -> Identified:
+        """An account made from the call, without a name yet, and chosen; the one made before from this number, if any.
+
+        Raises CommandRefused `no-number`.
+        """
+
+    async def chosen(self, call_id: CallId, account_id: AccountId | None, *, by: str, now: datetime) -> Identified:
+        """As `choose`, where the interaction has the account already; `by` is an extension or a user's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

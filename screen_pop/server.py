@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from cti_bridge.domain.errors import WireError
 from screen_pop import wire
-from screen_pop.api import accounts, audits, calls, cases, gaps, interactions, live, merges, routing, sessions
+from screen_pop.api import accounts, audits, callers, calls, cases, gaps, interactions, live, merges, routing, sessions
 from screen_pop.api.operations import operations_routes
 from screen_pop.api.problems import problems, route_of
 from screen_pop.api.route import MAX_BODY_BYTES, Route, Services, handler_of
@@ -27,6 +27,7 @@ from screen_pop.pages import PAGE_FOLDER, Pages, add_pages
 from screen_pop.ports import (
     Accounts,
     CallCommands,
+    Callers,
     Cases,
     Gaps,
     Interactions,
@@ -51,6 +52,7 @@ API_ROUTES: tuple[Route, ...] = (
     *cases.ROUTES,
     *interactions.ROUTES,
     *calls.ROUTES,
+    *callers.ROUTES,
     *live.ROUTES,
     *gaps.ROUTES,
     *audits.ROUTES,
@@ -76,6 +78,7 @@ class Ports:
     gaps: Gaps
     commands: CallCommands
     wrap_ups: WrapUps
+    callers: Callers
     live: LiveState
     readiness: Readiness
     due_after: Callable[[datetime, timedelta], datetime] = datetime.__add__
@@ -109,6 +112,7 @@ def build_app(
         gaps=ports.gaps,
         commands=ports.commands,
         wrap_ups=ports.wrap_ups,
+        callers=ports.callers,
         live=ports.live,
         readiness=ports.readiness,
         hub=hub,

@@ -3,47 +3,48 @@
 `by_phone` stands on the path from the ring to the pop: cached statements, indexed reads, one trip to the store.
 """
 
+import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, bindparam, delete, false, insert, or_, select, tuple_, update
+from sqlalchemy import Connection, Row, delete, false, insert, or_, select, tuple_, union_all, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cti_bridge.domain.account import Account, AccountId, Candidate, ContactKind, ContactPoint, MatchReason, Tier
+from cti_bridge.domain.account import Account, AccountId, Candidate, ContactKind, ContactPoint, Found, Tier
 from cti_bridge.domain.interaction import Interaction
 from cti_bridge.domain.listing import Page
-from cti_bridge.domain.phone_number import to_e164
+from cti_bridge.domain.phone_number import ranges_of, read_phone
+from storage import identity
 from storage.contact_points import clean, contact_point, fold
-from storage.database import Database
+from storage.database import Database, first_line
 from storage.interactions import newest_of
 from storage.names import block_of, sound_of
 from storage.paging import cursor_after, key_of
+from storage.prepared import Prepared
 from storage.profile_columns import profile_of
 from storage.schema import accounts, contact_points, new_id
 
 log = structlog.get_logger(__name__)
 
-MAX_CANDIDATES = 20
-"""More accounts than this on one number (a switchboard's) help no agent to choose."""
 LIMITS = {"name": 200, "company": 200, "language": 35, "note": 4000}
 
 ACCOUNT_COLUMNS = [column for column in accounts.c if column.name not in {"search_name", "sound", "sound_block"}]
-POINT_COLUMNS = [contact_points.c.kind, contact_points.c.value, contact_points.c.as_given, contact_points.c.label]
+POINT_COLUMNS = [
+    contact_points.c.kind,
+    contact_points.c.value,
+    contact_points.c.as_given,
+    contact_points.c.label,
+    contact_points.c.extension,
+]
 
-BY_PHONE = (
+BY_PHONE = Prepared(
     select(*ACCOUNT_COLUMNS, *POINT_COLUMNS)
     .join_from(accounts, contact_points)
-    .where(
-        accounts.c.account_id.in_(
-            select(contact_points.c.account_id)
-            .where(contact_points.c.kind == ContactKind.PHONE.value, contact_points.c.value == bindparam("e164"))
-            .order_by(contact_points.c.account_id)
-            .limit(MAX_CANDIDATES)
-        )
-    )
+    .where(accounts.c.account_id.in_(identity.HOLDERS))
     .order_by(accounts.c.account_id, contact_points.c.position)
 )
 
@@ -56,8 +57,8 @@ class Accounts:
         self._region = region
 
     async def by_phone(self, e164: str) -> tuple[Candidate, ...]:
-        """Everybody with this phone number, at most `MAX_CANDIDATES`, with the reason of the match; a clear match with its
-        history."""
+        """Everybody with this number or its block, at most `identity.MAX_CANDIDATES`, the likeliest first, each with the reason
+        of the match; a clear match with its history."""
         return await self._database.fetch_urgent(lambda connection: _candidates(connection, e164))
 
     async def by_id(self, account_id: AccountId) -> Account | None:
@@ -101,11 +102,13 @@ class Accounts:
         note: str | None,
         contact_points: Sequence[tuple[ContactKind, str, str | None]],
         now: datetime,
+        provisional: bool = False,
     ) -> Account:
         """A new account. Contact points are (kind, as given, label). ValueError says what cannot be read."""
         account = self.draft(
             name=name, company=company, tier=tier, language=language, note=note, contact_points=contact_points, now=now
         )
+        account = replace(account, provisional=provisional)
         await self.add([account])
         return account
 
@@ -143,7 +146,8 @@ class Accounts:
         contact_points: Sequence[tuple[ContactKind, str, str | None]] | None,
         now: datetime,
     ) -> Account | None:
-        """Sets the fields in `changes`, replaces all contact points where given. None: no such account.
+        """Sets the fields in `changes`, replaces all contact points where given. None: no such account. A provisional account
+        that is named is one no more.
 
         Raises ValueError for what cannot be read.
         """
@@ -154,7 +158,8 @@ class Accounts:
             present = (await connection.execute(statement)).one_or_none()
             if present is None:
                 return None
-            after = {**present._asdict(), **fields, "updated_at": now}
+            named = {"provisional": False} if "name" in fields else {}
+            after = {**present._asdict(), **fields, **named, "updated_at": now}
             values = {**after, **name_columns(after["name"], after["company"])}
             await connection.execute(update(accounts).where(accounts.c.account_id == account_id).values(values))
             if points is not None:
@@ -167,19 +172,19 @@ class Accounts:
 
     def _read_all(self, given: Iterable[tuple[ContactKind, str, str | None]]) -> tuple[ContactPoint, ...]:
         """Normalised, in the order given; the same number or address written twice is one."""
-        points: dict[tuple[ContactKind, str], ContactPoint] = {}
+        points: dict[tuple[ContactKind, str, str | None], ContactPoint] = {}
         for kind, as_given, label in given:
             point = self.read_contact_point(kind, as_given, label)
-            points.setdefault((point.kind, point.value), point)
+            points.setdefault((point.kind, point.value, point.extension), point)
         return tuple(points.values())
 
     async def _with_ids(self, ids: Sequence[str]) -> tuple[Account, ...]:
         return _accounts_of(await self._database.fetch(_by_ids(ids))) if ids else ()
 
     def _with_phone(self, phone: str) -> Any:
-        e164 = to_e164(phone, self._region)
-        if e164 is not None:
-            return _with_value([ContactKind.PHONE, ContactKind.FAX], e164)
+        number = read_phone(phone, self._region)
+        if number is not None:
+            return _with_number(number.e164)
         digits = "".join(character for character in fold(phone) if character.isdigit()).lstrip("0")
         part = contact_points.c.value.contains(digits, autoescape=True) if len(digits) >= 3 else false()
         return select(contact_points.c.account_id).where(contact_points.c.kind == ContactKind.PHONE.value, part)
@@ -192,26 +197,37 @@ class Accounts:
                 select(contact_points.c.account_id).where(contact_points.c.value.contains(text, autoescape=True))
             ),
         ]
-        e164 = to_e164(q, self._region)
-        if e164 is not None:
-            conditions.append(accounts.c.account_id.in_(_with_value([ContactKind.PHONE, ContactKind.FAX], e164)))
+        number = read_phone(q, self._region)
+        if number is not None:
+            conditions.append(accounts.c.account_id.in_(_with_number(number.e164)))
         return or_(*conditions)
 
 
 def _candidates(connection: Connection, e164: str) -> tuple[Candidate, ...]:
-    match _accounts_of(connection.execute(BY_PHONE, {"e164": e164}).all()):
-        case (account,):
-            return (Candidate(account=account, reason=MatchReason.EXACT_NUMBER, history=_history(connection, account)),)
-        case found:
-            return tuple(Candidate(account=account, reason=MatchReason.SHARED_NUMBER) for account in found)
+    found = _accounts_of(BY_PHONE.rows(connection, identity.keys_of(e164)))
+    if not found:
+        return ()
+    if len(found) > identity.MAX_CANDIDATES:
+        found = _accounts_of(connection.execute(_by_ids(identity.foremost(connection, e164))).all())
+    if len(found) == 1:
+        (one,) = identity.ranked(connection, e164, found)
+        history = _history(connection, found[0])
+        return (Candidate(account=found[0], reason=one.reason, detail=one.detail, history=history),)
+    by_id = {account.account_id: account for account in found}
+    candidates = tuple(
+        Candidate(account=by_id[one.account_id], reason=one.reason, detail=one.detail)
+        for one in identity.ranked(connection, e164, found)
+    )
+    clear = Found(candidates=candidates).clear
+    return candidates if clear is None else (replace(clear, history=_history(connection, clear.account)), *candidates[1:])
 
 
 def _history(connection: Connection, account: Account) -> tuple[Interaction, ...]:
     """Who is calling counts more than what was before: a history that cannot be read is left out."""
     try:
         return newest_of(connection, account.account_id)
-    except DBAPIError as error:
-        log.warning("call.history_missing", error=str(error.orig))
+    except (DBAPIError, sqlite3.Error) as error:
+        log.warning("call.history_missing", error=first_line(error))
         return ()
 
 
@@ -232,6 +248,7 @@ async def insert_accounts(connection: AsyncConnection, drafts: Sequence[Account]
                 **name_columns(account.name, account.company),
                 "created_at": account.created_at,
                 "updated_at": account.updated_at,
+                "provisional": account.provisional,
             }
             for account in drafts
         ],
@@ -256,6 +273,7 @@ def _point_rows(account_id: AccountId, points: Sequence[ContactPoint]) -> list[d
             "value": point.value,
             "as_given": point.as_given,
             "label": point.label,
+            "extension": point.extension or "",
         }
         for position, point in enumerate(points)
     ]
@@ -292,6 +310,14 @@ def name_columns(name: str, company: str | None) -> dict[str, str]:
     return {"search_name": fold(f"{name} {company or ''}"), "sound": sound, "sound_block": block_of(sound)}
 
 
+def _with_number(e164: str) -> Any:
+    """Who has the number, as a phone or a fax, or a block that it lies in."""
+    block = select(contact_points.c.account_id).where(
+        contact_points.c.kind == ContactKind.PHONE_RANGE.value, contact_points.c.value.in_(ranges_of(e164))
+    )
+    return union_all(_with_value([ContactKind.PHONE, ContactKind.FAX], e164), block)
+
+
 def _with_value(kinds: Sequence[ContactKind], value: str) -> Any:
     return select(contact_points.c.account_id).where(
         contact_points.c.kind.in_([kind.value for kind in kinds]), contact_points.c.value == value
@@ -315,7 +341,15 @@ def _accounts_of(rows: Sequence[Row[Any]]) -> tuple[Account, ...]:
         first.setdefault(row.account_id, row)
         own = points.setdefault(row.account_id, [])
         if row.kind is not None:
-            own.append(ContactPoint(kind=ContactKind(row.kind), value=row.value, as_given=row.as_given, label=row.label))
+            own.append(
+                ContactPoint(
+                    kind=ContactKind(row.kind),
+                    value=row.value,
+                    as_given=row.as_given,
+                    label=row.label,
+                    extension=row.extension or None,
+                )
+            )
     return tuple(
         Account(
             account_id=AccountId(account_id),
@@ -330,6 +364,7 @@ def _accounts_of(rows: Sequence[Row[Any]]) -> tuple[Account, ...]:
             profile=profile_of(row),
             tier_reason=row.tier_reason,
             merged_into=AccountId(row.merged_into) if row.merged_into else None,
+            provisional=row.provisional,
         )
         for account_id, row in first.items()
     )

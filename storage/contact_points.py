@@ -7,7 +7,7 @@ import unicodedata
 from urllib.parse import urlsplit
 
 from cti_bridge.domain.account import ContactKind, ContactPoint
-from cti_bridge.domain.phone_number import to_e164
+from cti_bridge.domain.phone_number import number_range, read_phone
 
 MAX_VALUE = 500
 MAX_LABEL = 100
@@ -33,21 +33,36 @@ def clean(what: str, text: str, *, limit: int) -> str:
 def contact_point(kind: ContactKind, as_given: str, label: str | None, *, region: str) -> ContactPoint:
     """The contact point, normalised; phones and faxes are read with the site's `region`. Raises ValueError with the reason."""
     text = clean(kind.value, as_given, limit=MAX_VALUE)
+    value, extension = _normalised(kind, text, region)
     return ContactPoint(
         kind=kind,
-        value=_normalised(kind, text, region),
+        value=value,
         as_given=text,
         label=clean("label", label, limit=MAX_LABEL) if label else None,
+        extension=extension,
     )
 
 
-def _normalised(kind: ContactKind, text: str, region: str) -> str:
+def _normalised(kind: ContactKind, text: str, region: str) -> tuple[str, str | None]:
+    """The value, and the extension where it is a phone with one."""
+    if kind not in {ContactKind.PHONE, ContactKind.FAX}:
+        return _other_than_phone(kind, text, region), None
+    number = read_phone(_without_direction_marks(text), region)
+    if number is None:
+        raise ValueError(f"{text!r} is no phone number of {region} or, with a leading +, of any country")
+    return number
+
+
+def _other_than_phone(kind: ContactKind, text: str, region: str) -> str:
     match kind:
-        case ContactKind.PHONE | ContactKind.FAX:
-            number = to_e164(text, region)
-            if number is None:
-                raise ValueError(f"{text!r} is no phone number of {region} or, with a leading +, of any country")
-            return number
+        case ContactKind.PHONE_RANGE:
+            block = number_range(text, region)
+            if block is None:
+                raise ValueError(
+                    f"{text!r} is no block of numbers of {region} or, with a leading +, of any country: "
+                    "write it as 020 7946 0xxx, with one to four x at the end"
+                )
+            return block
         case ContactKind.EMAIL:
             address = fold(text)
             name, at, domain = address.rpartition("@")
@@ -59,5 +74,10 @@ def _normalised(kind: ContactKind, text: str, region: str) -> str:
             if parts.scheme.lower() not in {"http", "https"} or not parts.netloc or any(c.isspace() for c in text):
                 raise ValueError(f"{text!r} is no web address: it begins with https:// or http://")
             return parts._replace(scheme=parts.scheme.lower(), netloc=parts.netloc.lower()).geturl().rstrip("/")
-        case ContactKind.MESSENGER | ContactKind.POSTAL | ContactKind.CUSTOMER_NUMBER:
+        case _:
             return fold(text)
+
+
+def _without_direction_marks(text: str) -> str:
+    """A number that is copied from a telephone's address book brings marks of its writing direction along."""
+    return text.strip("\u200e\u200f\u202a\u202c\u202d\u2066\u2068\u2069")

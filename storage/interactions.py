@@ -15,10 +15,11 @@ from cti_bridge.domain.interaction import Channel, Interaction, InteractionId
 from cti_bridge.domain.listing import InteractionFilter, Page
 from storage.database import Database, is_integrity_error
 from storage.paging import cursor_after, time_key_of
+from storage.prepared import Prepared
 from storage.schema import accounts, interaction_legs, interactions
 
 INTERACTION_COLUMNS = [column for column in interactions.c if column.name not in {"account_set_by_agent", "idempotency_key"}]
-NEWEST = (
+NEWEST = Prepared(
     select(*INTERACTION_COLUMNS)
     .where(interactions.c.account_id == bindparam("account_id"))
     .order_by(interactions.c.started_at.desc(), interactions.c.interaction_id.desc())
@@ -119,8 +120,7 @@ class Interactions:
 
 def newest_of(connection: Connection, account_id: str) -> tuple[Interaction, ...]:
     """The beginning of the account's timeline, as a pop shows it."""
-    rows = connection.execute(NEWEST, {"account_id": account_id}).all()
-    return tuple(interaction_of_row(row) for row in rows)
+    return tuple(interaction_of_row(row) for row in NEWEST.rows(connection, {"account_id": account_id}))
 
 
 def agents_values(changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from cti_bridge.domain.merge import Duplicate, DuplicateReason, Merge, MergeId, 
 from storage.accounts import POINT_COLUMNS, Accounts, name_columns
 from storage.database import Database
 from storage.names import SIMILAR, likeness
-from storage.schema import accounts, cases, contact_points, interactions, merged_interactions, merges, new_id
+from storage.schema import accounts, cases, contact_points, interactions, match_choices, merged_interactions, merges, new_id
 
 MAX_PROPOSALS = 20
 MAX_COMPARED = 500
@@ -133,6 +133,9 @@ def _merge(connection: Connection, kept: AccountId, merged: AccountId, by: str, 
     changes = {
         "fields": _fill(connection, rows[kept], rows[merged], now),
         "pointing": _repoint(connection, merged, kept),
+        "choices": list(
+            connection.execute(select(match_choices.c.call_id).where(match_choices.c.account_id == merged)).scalars()
+        ),
         "cases": list(connection.execute(select(cases.c.case_id).where(cases.c.account_id == merged)).scalars()),
         **_move_points(connection, merged, kept),
     }
@@ -143,6 +146,7 @@ def _merge(connection: Connection, kept: AccountId, merged: AccountId, by: str, 
     connection.execute(insert(merged_interactions).from_select(["merge_id", "interaction_id"], theirs))
     connection.execute(update(interactions).where(interactions.c.account_id == merged).values(account_id=kept))
     connection.execute(update(cases).where(cases.c.account_id == merged).values(account_id=kept))
+    connection.execute(update(match_choices).where(match_choices.c.account_id == merged).values(account_id=kept))
     connection.execute(update(accounts).where(accounts.c.account_id == merged).values(merged_into=kept, updated_at=now))
     return Merge(merge_id=merge_id, kept=kept, merged=merged, by=by, at=now)
 
@@ -167,9 +171,10 @@ def _undo(connection: Connection, merge_id: MergeId, by: str, now: datetime) -> 
         .where(interactions.c.account_id == row.kept_id, interactions.c.interaction_id.in_(back))
         .values(account_id=row.merged_id)
     )
-    for case_id in row.changes["cases"]:
-        theirs = update(cases).where(cases.c.case_id == case_id, cases.c.account_id == row.kept_id)
-        connection.execute(theirs.values(account_id=row.merged_id))
+    for table, key, moved in ((cases, cases.c.case_id, "cases"), (match_choices, match_choices.c.call_id, "choices")):
+        for one in row.changes[moved]:
+            theirs = update(table).where(key == one, table.c.account_id == row.kept_id)
+            connection.execute(theirs.values(account_id=row.merged_id))
     connection.execute(update(accounts).where(accounts.c.account_id == row.merged_id).values(merged_into=None, updated_at=now))
     for pointing in row.changes["pointing"]:
         connection.execute(update(accounts).where(accounts.c.account_id == pointing).values(merged_into=row.merged_id))

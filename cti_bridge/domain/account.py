@@ -26,6 +26,8 @@ class ContactKind(StrEnum):
     MESSENGER = "messenger"
     POSTAL = "postal"
     CUSTOMER_NUMBER = "customer_number"
+    PHONE_RANGE = "phone_range"
+    """A company's block of numbers, as `+442079460xxx`."""
 
 
 class Tier(StrEnum):
@@ -39,12 +41,16 @@ class Tier(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactPoint:
-    """A number or address of an account: `value` normalised (phones in E.164), `as_given` as somebody wrote it."""
+    """A number or address of an account: `value` normalised (phones in E.164), `as_given` as somebody wrote it.
+
+    `extension`: the digits behind a switchboard's number.
+    """
 
     kind: ContactKind
     value: str
     as_given: str
     label: str | None = None
+    extension: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +64,8 @@ class Account:
     contact_points: tuple[ContactPoint, ...]
     created_at: datetime
     updated_at: datetime
+    provisional: bool = False
+    """Made from a call by one click; nobody has named it yet."""
     profile: Profile = NOTHING_KNOWN
     tier_reason: str | None = None
     """The figures that gave the tier, or who set it."""
@@ -66,10 +74,37 @@ class Account:
 
 
 class MatchReason(StrEnum):
-    """Why an account was proposed for a caller; the screen pop says it in words."""
+    """Why an account was proposed for a caller, the strongest first; the screen pop says it in words."""
 
+    CHOSEN_BEFORE = "chosen_before"
+    """An agent chose it when this number called last; `detail` says who and when."""
     EXACT_NUMBER = "exact_number"
+    """The only account with this number."""
+    OWN_MOBILE = "own_mobile"
+    """Several have this number; of these, it is the mobile of this one only."""
+    RECENT_CONTACT = "recent_contact"
+    """Several have this number; this one was in touch last."""
     SHARED_NUMBER = "shared_number"
+    """Several have this number: a household."""
+    SWITCHBOARD = "switchboard"
+    """A company's main number: anybody there may be calling."""
+    SWITCHBOARD_PREFIX = "switchboard_prefix"
+    """The number lies in the company's block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchDetail:
+    """What stands behind the reason: the contact point that matched, who shares the number, who chose the account when."""
+
+    label: str | None = None
+    extension: str | None = None
+    range: str | None = None
+    shared_by: int = 1
+    """Accounts with exactly this number, this one included; 0 where only the block matched."""
+    last_contact_at: datetime | None = None
+    """Told where several have the number."""
+    chosen_by: str | None = None
+    chosen_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +114,30 @@ class Candidate:
     account: Account
     reason: MatchReason
     history: "tuple[Interaction, ...]" = ()
+    detail: MatchDetail = MatchDetail()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """At least one account; exactly one candidate is a clear match, several are for the agent to choose from."""
+    """At least one account, the likeliest first."""
 
     candidates: tuple[Candidate, ...]
+
+    @property
+    def clear(self) -> Candidate | None:
+        """The one that pops at once: the only candidate, or the only account with exactly this number.
+
+        A choice that was learnt comes first but is never clear: in a household it may be the other one this time.
+        """
+        match self.candidates:
+            case (candidate,):
+                return candidate
+            case (Candidate(reason=MatchReason.EXACT_NUMBER) as candidate, *others) if all(
+                other.reason is MatchReason.SWITCHBOARD_PREFIX for other in others
+            ):
+                return candidate
+            case _:
+                return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +168,13 @@ def account_document(account: Account) -> dict[str, Any]:
         "language": account.language,
         "note": account.note,
         "contact_points": [
-            {"kind": point.kind.value, "value": point.value, "as_given": point.as_given, "label": point.label}
+            {
+                "kind": point.kind.value,
+                "value": point.value,
+                "as_given": point.as_given,
+                "label": point.label,
+                "extension": point.extension,
+            }
             for point in account.contact_points
         ],
         "created_at": iso_utc(account.created_at),
@@ -124,4 +182,23 @@ def account_document(account: Account) -> dict[str, Any]:
         "profile": profile_document(account.profile),
         "tier_reason": account.tier_reason,
         "merged_into": account.merged_into,
+        "provisional": account.provisional,
+    }
+
+
+def candidate_document(candidate: Candidate) -> dict[str, Any]:
+    """A candidate as the REST API and the websocket show it."""
+    detail = candidate.detail
+    return {
+        "account": account_document(candidate.account),
+        "reason": candidate.reason.value,
+        "detail": {
+            "label": detail.label,
+            "extension": detail.extension,
+            "range": detail.range,
+            "shared_by": detail.shared_by,
+            "last_contact_at": iso_utc(detail.last_contact_at),
+            "chosen_by": detail.chosen_by,
+            "chosen_at": iso_utc(detail.chosen_at),
+        },
     }

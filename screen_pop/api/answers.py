@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cti_bridge.domain.account import ContactKind, Tier
+from cti_bridge.domain.account import ContactKind, MatchReason, Tier
 from cti_bridge.domain.agent import AgentActivity, AgentStatus, PhoneState
 from cti_bridge.domain.audit import AuditReason
 from cti_bridge.domain.call import CallState, Direction, Outcome, Party, TransferType
@@ -15,6 +15,7 @@ from cti_bridge.domain.interaction import Channel
 from cti_bridge.domain.merge import DuplicateReason
 from cti_bridge.domain.profile import AlertKind, ChainPlace, CustomerKind, Stage
 from cti_bridge.domain.recorded_call import FindingKind, RecordSource
+from screen_pop.pop import Recognition
 from screen_pop.ports import Role
 
 
@@ -43,6 +44,7 @@ class ContactPointShape(_Answer):
     value: str
     as_given: str
     label: str | None
+    extension: str | None
 
 
 class KeyDateShape(_Answer):
@@ -92,6 +94,7 @@ class AccountAnswer(_Answer):
     profile: ProfileShape
     tier_reason: str | None
     merged_into: str | None
+    provisional: bool
 
 
 class DuplicateAnswer(_Answer):
@@ -182,6 +185,39 @@ class InteractionAnswer(_Answer):
     note: str | None
     call_id: str | None
     call: CallAnswer | None
+
+
+class MatchDetailShape(_Answer):
+    label: str | None
+    extension: str | None
+    range: str | None
+    shared_by: int
+    last_contact_at: datetime | None
+    chosen_by: str | None
+    chosen_at: datetime | None
+
+
+class CandidateShape(_Answer):
+    account: AccountAnswer
+    reason: MatchReason
+    detail: MatchDetailShape
+
+
+class ChosenShape(_Answer):
+    by: str
+    at: datetime
+    learnt: bool
+
+
+class IdentityAnswer(_Answer):
+    """Who the caller of a call is taken to be."""
+
+    call_id: str
+    account: AccountAnswer | None
+    candidates: list[CandidateShape]
+    history: list[InteractionAnswer]
+    lookup: Recognition
+    chosen: ChosenShape | None
 
 
 class AgentAnswer(_Answer):

@@ -63,15 +63,24 @@ async def transfer(asked: Asked, fields: DialFields) -> Answer:
 
 async def wrap_up(asked: Asked, fields: LabelFields) -> Answer:
     """Stored when answered; the agent's other browsers are told."""
+    services = asked.services
+    agent, call_id = await part_in_call(asked)
+    await check_account(asked, fields.account_id)
+    interaction = await services.wrap_ups.save(call_id, agent, fields.given())
+    if "account_id" in fields.model_fields_set:
+        await services.callers.chosen(call_id, interaction.account_id, by=agent, now=services.now())
+    await services.hub.wrap_up_saved(agent, call_id, interaction, at=services.now())
+    return Answer(document=interaction_document(interaction))
+
+
+async def part_in_call(asked: Asked) -> tuple[Extension, CallId]:
+    """The agent who asks and the call, which the agent has or had. Raises the 409 where it is not so."""
     services, agent, call_id = asked.services, _phone(asked), _call_id(asked)
     call = live_call(services.live, call_id)
     stored = await services.interactions.by_call(call_id) if call is None else None
     if not ((call and agent in agents_of(call)) or (stored and agent in talked_in(stored))):
         raise not_in_this_call()
-    await check_account(asked, fields.account_id)
-    interaction = await services.wrap_ups.save(call_id, agent, fields.given())
-    await services.hub.wrap_up_saved(agent, call_id, interaction, at=services.now())
-    return Answer(document=interaction_document(interaction))
+    return agent, call_id
 
 
 async def _steer(asked: Asked, command: Callable[..., Awaitable[None]], **how: Any) -> Answer:

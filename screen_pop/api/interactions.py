@@ -138,6 +138,9 @@ async def change(asked: Asked, fields: LabelFields) -> Answer:
     changed = await interactions.change(interaction_id, changes=fields.given())
     if changed is None:
         raise not_found("interaction")
+    if changed.call_id is not None and "account_id" in fields.model_fields_set:
+        by = asked.user.extension or asked.user.username
+        await asked.services.callers.chosen(changed.call_id, changed.account_id, by=by, now=asked.services.now())
     return Answer(document=interaction_document(changed))
 
 

@@ -23,6 +23,7 @@ from screen_pop.metrics import WebMetrics
 from screen_pop.ports import (
     Accounts,
     CallCommands,
+    Callers,
     Cases,
     Gaps,
     Interactions,
@@ -69,6 +70,7 @@ class Services:
     gaps: Gaps
     commands: CallCommands
     wrap_ups: WrapUps
+    callers: Callers
     live: LiveState
     readiness: Readiness
     hub: Hub

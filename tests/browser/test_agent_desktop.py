@@ -7,7 +7,6 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Page, expect
 
-from cti_bridge.domain.account import Tier
 from cti_bridge.domain.call import CallState, Party
 from tests.browser.conftest import open_live
 from tests.support import page_data
@@ -161,34 +160,6 @@ async def test_call_control_is_off_while_the_pbx_is_away_and_notes_are_not(desk:
     await expect(desk.locator(".command-news")).to_contain_text("Call control is off until the connection is back")
     await desk.fill("#note", "still saved")
     await expect(desk.locator(".saved-state")).to_have_attribute("data-state", "saved")
-
-
-async def test_several_candidates_are_chosen_from_in_one_click(desk: Page, server: PageServer) -> None:
-    both = [page_data.account(), page_data.account("a-lei", "Wang Lei 王磊", tier=Tier.GOLD)]
-    server.timelines["a-lei"] = [page_data.interaction("x", account_id="a-lei", subject="Asked for a catalogue")]
-    await ring(server, lookup="several", candidates=[{"account": one, "reason": "shared_number"} for one in both])
-    await expect(desk.locator(".candidates button")).to_have_count(2)
-
-    await desk.get_by_role("button", name="Wang Lei").click()
-
-    await expect(desk.locator(".call-card h2")).to_contain_text("Wang Lei 王磊")
-    await expect(desk.locator(".timeline li").first).to_contain_text("Asked for a catalogue")
-    await server.push("call.answered", call=page_data.call(state=CallState.TALKING, talking=("1001",)))
-    await server.wait_for(lambda one: (*WRAP_UP, {"account_id": "a-lei"}) in one.requests)
-
-
-async def test_an_unknown_caller_becomes_an_account_of_this_call(desk: Page, server: PageServer) -> None:
-    await ring(server, lookup="unknown")
-    await server.push("call.answered", call=page_data.call(state=CallState.TALKING, talking=("1001",)))
-
-    await desk.get_by_role("button", name="Create account from this call").click()
-    await desk.get_by_label("Name", exact=True).fill("Fang Weiss")
-    await desk.get_by_role("button", name="Create account", exact=True).click()
-
-    await expect(desk.locator(".call-card h2")).to_contain_text("Fang Weiss")
-    number = {"kind": "phone", "value": "+442079460018"}
-    await server.wait_for(lambda one: ("POST", "/accounts", {"name": "Fang Weiss", "contact_points": [number]}) in one.requests)
-    await server.wait_for(lambda one: (*WRAP_UP, {"account_id": "new-Fang Weiss"}) in one.requests)
 
 
 async def test_a_withheld_number_is_said(desk: Page, server: PageServer) -> None:

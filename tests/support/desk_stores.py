@@ -7,12 +7,15 @@ from typing import Any
 
 import uuid_utils
 
-from cti_bridge.domain.account import Account, AccountId, Tier
+from cti_bridge.domain.account import Account, AccountId, NotFound, Tier
+from cti_bridge.domain.call import CallId, Extension
 from cti_bridge.domain.case import Case, CaseFilter, CaseId, CaseKind, CaseRefused, ComplaintStep
 from cti_bridge.domain.listing import Page
 from cti_bridge.domain.merge import Duplicate, Merge, MergeId, MergeRefused
 from cti_bridge.domain.tiers import TierChange
-from tests.support.stores import FakeAccounts
+from screen_pop.pop import Chosen, Identified, identify
+from screen_pop.ports import CommandRefused
+from tests.support.stores import FakeAccounts, an_account
 
 
 @dataclass
@@ -107,3 +110,39 @@ class FakeCases:
             raise ValueError("not ours")
         self.asked.append(wanted)
         return Page(items=tuple(self.kept.values()), next=None)
+
+
+@dataclass
+class FakeCallers:
+    """Knows no candidates: shows what was chosen. Notes what it was told; refuses everything while `refusal` is set."""
+
+    accounts: FakeAccounts
+    told: list[tuple[Any, ...]] = field(default_factory=list)
+    refusal: CommandRefused | None = None
+
+    async def choose(self, call_id: CallId, agent: Extension, account_id: AccountId | None, *, now: datetime) -> Identified:
+        self._note("choose", call_id, agent, account_id)
+        return self._chosen(account_id, agent, now)
+
+    async def chosen(self, call_id: CallId, account_id: AccountId | None, *, by: str, now: datetime) -> Identified:
+        self._note("chosen", call_id, account_id, by)
+        return self._chosen(account_id, by, now)
+
+    async def undo(self, call_id: CallId, agent: Extension, *, now: datetime) -> Identified:
+        self._note("undo", call_id, agent)
+        return identify(NotFound(), None)
+
+    async def add_provisional(self, call_id: CallId, agent: Extension, *, now: datetime) -> Identified:
+        self._note("add_provisional", call_id, agent)
+        account = an_account("+442079460018", provisional=True)
+        self.accounts.kept[account.account_id] = account
+        return self._chosen(account.account_id, agent, now)
+
+    def _chosen(self, account_id: AccountId | None, by: str, now: datetime) -> Identified:
+        account = self.accounts.kept[account_id] if account_id else None
+        return identify(NotFound(), Chosen(account=account, history=(), by=by, at=now, learnt=account is not None))
+
+    def _note(self, *what: Any) -> None:
+        if self.refusal:
+            raise self.refusal
+        self.told.append(what)

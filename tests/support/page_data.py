@@ -46,6 +46,7 @@ def account(
     phone: str = "+442079460018",
     profile: Profile = NOTHING_KNOWN,
     tier_reason: str | None = None,
+    provisional: bool = False,
 ) -> dict[str, Any]:
     return account_document(
         Account(
@@ -63,8 +64,14 @@ def account(
             updated_at=ago(86_400),
             profile=profile,
             tier_reason=tier_reason,
+            provisional=provisional,
         )
     )
+
+
+def candidate(account: dict[str, Any], reason: str = "shared_number", **detail: Any) -> dict[str, Any]:
+    blank = {"label": None, "extension": None, "range": None, "shared_by": 2, "last_contact_at": None}
+    return {"account": account, "reason": reason, "detail": blank | {"chosen_by": None, "chosen_at": None} | detail}
 
 
 def call(
@@ -181,7 +188,7 @@ def pop(pop_id: str = "p1", *, of: dict[str, Any] | None = None, lookup: str = "
         "agent": EXTENSION,
         "call": of or call(ringing=(EXTENSION,)),
         "account": known if lookup == "found" else None,
-        "candidates": [{"account": known, "reason": "exact_number"}] if lookup == "found" else [],
+        "candidates": [candidate(known, "exact_number", shared_by=1)] if lookup == "found" else [],
         "history": history() if lookup == "found" else [],
         "routing": decision_document(
             RoutingDecision(
@@ -193,6 +200,7 @@ def pop(pop_id: str = "p1", *, of: dict[str, Any] | None = None, lookup: str = "
             )
         ),
         "lookup": lookup,
+        "chosen": None,
     }
     return payload | what
 

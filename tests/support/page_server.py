@@ -143,24 +143,44 @@ class PageServer:
                 return web.json_response({"user": self.user}) if self.user else problem(401, "not-signed-in")
             case "DELETE", ["session"]:
                 return web.Response(status=204)
-            case "GET", ["interactions"]:
-                return web.json_response({"items": self.interactions, "next": None})
+            case "GET", [("interactions" | "cases") as kind]:
+                return web.json_response({"items": getattr(self, kind), "next": None})
             case "GET", ["accounts", account_id, "timeline"]:
                 return web.json_response({"items": self.timelines.get(account_id, []), "next": None})
             case "GET", ["accounts", account_id] if account_id in self.accounts:
                 return web.json_response(self.accounts[account_id])
-            case "GET", ["cases"]:
-                return web.json_response({"items": self.cases, "next": None})
             case "POST", ["accounts"]:
                 account = page_data.account(f"new-{body['name']}", body["name"], company=body.get("company"), tier=None)
+                self.accounts[account["account_id"]] = account
                 return web.json_response(account, status=201)
+            case _, ["calls", call_id, "account"]:
+                return web.json_response(self._identity(request.method, call_id, body))
+            case "PATCH", ["accounts", account_id]:
+                return web.json_response(page_data.account(account_id, body["name"], company=body.get("company"), tier=None))
             case "PATCH", ["calls", call_id, "wrap-up"]:
                 return web.json_response(page_data.interaction(f"i-{call_id}", call_id=call_id, **body))
-            case "GET", ["calls", call_id]:
-                return web.json_response(page_data.call(call_id))
             case (("POST" | "PUT"), _):
                 return web.json_response({"request_id": "r1"}, status=202)
         return problem(404, "not-found")
+
+    def _identity(self, method: str, call_id: str, body: Any) -> dict[str, Any]:
+        """Who the caller is taken to be: as the pop said, and what the agent says now."""
+        pops = [event for event in self.log if event["type"] == "pop" and event["call"]["call_id"] == call_id]
+        match method:
+            case "PUT":
+                account = self.accounts.get(body["account_id"])
+            case "POST":
+                account = page_data.account("a-new", "+442079460018", company=None, tier=None, provisional=True)
+            case _:
+                account = None
+        return {
+            "call_id": call_id,
+            "account": account,
+            "candidates": pops[-1]["candidates"] if pops else [],
+            "history": self.timelines.get(account["account_id"], []) if account else [],
+            "lookup": pops[-1]["lookup"] if pops else "unknown",
+            "chosen": None if method == "DELETE" else {"by": "1001", "at": now(), "learnt": account is not None},
+        }
 
 
 def now() -> str:

@@ -20,7 +20,7 @@ from screen_pop.metrics import WebMetrics
 from screen_pop.ports import User
 from screen_pop.server import Ports, build_app, web_runner
 from screen_pop.session import SessionLimits
-from tests.support.desk_stores import FakeCases, FakeMerges, FakeProfiles
+from tests.support.desk_stores import FakeCallers, FakeCases, FakeMerges, FakeProfiles
 from tests.support.gaps import FakeGaps
 from tests.support.stores import (
     NOW,
@@ -71,6 +71,7 @@ class Web:
     cases: FakeCases
     interactions: FakeInteractions
     commands: FakeCommands
+    callers: FakeCallers
     live: FakeLive
     readiness: FakeReadiness
     feed: LiveFeed
@@ -165,6 +166,7 @@ async def running_web(
     users, passwords, accounts, interactions = FakeUsers(), FakePasswords(), FakeAccounts(), FakeInteractions()
     merges, profiles, cases = FakeMerges(), FakeProfiles(accounts), FakeCases()
     sessions, commands, live, readiness = FakeSessions(users), FakeCommands(), FakeLive(), FakeReadiness()
+    callers = FakeCallers(accounts)
     ports = Ports(
         users=users,
         sessions=sessions,
@@ -178,6 +180,7 @@ async def running_web(
         gaps=FakeGaps(),
         commands=commands,
         wrap_ups=FakeWrapUps(interactions),
+        callers=callers,
         live=live,
         readiness=readiness,
     )
@@ -214,6 +217,7 @@ async def running_web(
             cases=cases,
             interactions=interactions,
             commands=commands,
+            callers=callers,
             live=live,
             readiness=readiness,
             feed=LiveFeed(hub, live),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -25,6 +26,7 @@ from cti_bridge.domain.decision import RoutingDecision
 from cti_bridge.lookup import DEADLINE_SECONDS, Lookup
 from screen_pop.hub import Hub
 from screen_pop.metrics import WebMetrics
+from screen_pop.pop import Chosen
 from storage.recorder import NotTaken
 from tests.support.stores import AGENT, NOW, a_call, an_account
 
@@ -184,6 +186,25 @@ async def test_a_pop_goes_out_at_the_deadline_and_the_customer_follows_with_the_
     assert DEADLINE_SECONDS - 0.02 < waited < DEADLINE_SECONDS + 1
     assert (update["pop_id"], update["account"]["name"]) == (pop["pop_id"], zoe.name)
     assert (update["call"]["state"], update["call"]["talking"]) == ("talking", ["1001"])
+    stage.tell(ended())
+    await stage.story
+
+
+async def test_a_late_look_up_does_not_take_an_agents_choice_away():
+    zoe, chosen = an_account(), an_account("Yan")
+    stage = Stage(zoe)
+    stage.desk = replace(stage.desk, chosen_for=lambda _: Chosen(account=chosen, history=(), by="1001", at=NOW, learnt=True))
+    stage.story.cancel()
+    stage.story = asyncio.create_task(handle_call(stage.events, stage.desk))
+    stage.customers.gate.clear()
+
+    stage.tell(arrived(), offered())
+    await stage.hears("pop", "call.changed")
+    stage.customers.gate.set()
+    (update,) = await stage.hears("pop.update")
+
+    assert (update["account"]["name"], update["chosen"]["by"]) == ("Yan", "1001")
+    assert [one["account"]["name"] for one in update["candidates"]] == [zoe.name]
     stage.tell(ended())
     await stage.story
 

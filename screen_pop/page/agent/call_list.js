@@ -7,7 +7,7 @@ import { callerName, duration, when } from '../lib/format.js';
 import { shown } from '../lib/hostile.js';
 import { t } from '../lib/locale.js';
 import { Timer } from '../lib/shell.js';
-import { Tier } from './caller.js';
+import { Tier } from './tier.js';
 import { outOfReach } from './controls.js';
 import { openRecord } from './records.js';
 import { dispositionWords } from './wrap_up_form.js';

@@ -12,7 +12,7 @@ const RECENT_KEPT = 20;
  * @typedef {'ringing'|'talking'|'held'|'wrap_up'|'past'} Phase what the call is to this agent now; past = opened from the list
  * @typedef {{
  *   callId: string, phase: Phase, call: any, pop: any|null, account: any|null, candidates: any[], history: any[],
- *   since: number, talkSince: number|null, interaction: any|null,
+ *   chosen: any|null, since: number, talkSince: number|null, interaction: any|null,
  * }} Card `since`: when this phase began, server ms
  * @typedef {'talked'|'missed'|'elsewhere'|'abandoned'} Ending
  * @typedef {{callId: string, at: string, ending: Ending, call: any, account: any|null, interaction: any|null}} Past
@@ -64,7 +64,7 @@ export function openDesk({ extension, onRing = () => {}, onShown = () => {} }) {
   function blank(call, at) {
     return {
       callId: call.call_id, phase: 'ringing', call, pop: null, account: null, candidates: [], history: [],
-      since: at, talkSince: null, interaction: null,
+      chosen: null, since: at, talkSince: null, interaction: null,
     };
   }
 
@@ -96,9 +96,11 @@ export function openDesk({ extension, onRing = () => {}, onShown = () => {} }) {
     if (pop.type === 'pop.update' && !before) return;
     const phase = phaseOf(pop.call, before) ?? 'ringing';
     const base = before && before.phase !== 'past' ? before : blank(pop.call, at);
+    // What was chosen while the store was away is known to this page only, and stays; what the service knew may be undone
+    const account = pop.account ?? (base.chosen || pop.chosen ? null : base.account);
     put({
       ...moved(base, phase, pop.call, at),
-      pop, account: pop.account ?? base.account, candidates: pop.candidates ?? [], history: pop.history ?? [],
+      pop, account, candidates: pop.candidates ?? [], history: pop.history ?? [], chosen: pop.chosen ?? null,
     });
     if (!first) return;
     seenPops.add(pop.pop_id);

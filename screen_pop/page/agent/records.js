@@ -79,12 +79,3 @@ export function timelineOf(accountId, cursor = null) {
   const query = new URLSearchParams({ limit: '20', ...(cursor ? { cursor } : {}) });
   return request('GET', `/accounts/${encodeURIComponent(accountId)}/timeline?${query}`);
 }
-
-/** @param {{name: string, company?: string, phone: string|null}} given */
-export function createAccount({ name, company, phone }) {
-  return request('POST', '/accounts', {
-    name,
-    ...(company ? { company } : {}),
-    ...(phone ? { contact_points: [{ kind: 'phone', value: phone }] } : {}),
-  });
-}

@@ -67,6 +67,6 @@ function ContactPoints({ points }) {
   if (!points?.length) return null;
   return html`<ul class="contact-points">
     ${points.slice(0, 6).map((point) => html`<li><${Icon} name=${point.kind === 'phone' ? 'phone' : point.kind === 'email' ? 'mail' : 'letter'} size=${14} />
-      <bdi>${point.kind === 'phone' ? phone(point.value) : shown(point.as_given, 60)}</bdi>${point.label && html`<span class="quiet">${shown(point.label, 20)}</span>`}</li>`)}
+      <bdi>${point.kind === 'phone' ? phone(point.value) : shown(point.as_given, 60)}</bdi>${point.extension && html`<span>${t('match.extension', { extension: shown(point.extension, 8) })}</span>`}${point.label && html`<span class="quiet">${shown(point.label, 20)}</span>`}</li>`)}
   </ul>`;
 }

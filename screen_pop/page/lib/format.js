@@ -77,7 +77,8 @@ function grouped(country, rest) {
 
 /** The name to show for a call: the account's, else the caller's own, else the number, else that it was withheld. */
 export function callerName(call, account) {
-  return shown(account?.name, 60) || shown(call.customer_name, 60) || callerNumber(call) || t('caller.withheld');
+  const own = shown(account?.name, 60);
+  return (own.startsWith('+') ? phone(own) : own) || shown(call.customer_name, 60) || callerNumber(call) || t('caller.withheld');
 }
 
 /** The number of a call for reading; '' where it was withheld. */

@@ -44,3 +44,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_audit_runs")),
     )
     op.create_index(op.f("ix_audit_runs_pbx_reason_at_run_id"), "audit_runs", ["pbx", "reason", "at", "run_id"], unique=False)
+
+
+def downgrade() -> None:
+    op.drop_table("audit_runs")
+    op.drop_column("interactions", "is_ghost")
+    op.drop_column("interactions", "source")

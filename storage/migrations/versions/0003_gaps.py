@@ -30,3 +30,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("gap_id", name=op.f("pk_gaps")),
     )
     op.create_index(op.f("ix_gaps_since_gap_id"), "gaps", ["since", "gap_id"], unique=False)
+
+
+def downgrade() -> None:
+    op.drop_table("gaps")

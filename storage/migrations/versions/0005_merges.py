@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from storage.names import block_of, sound_of
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 TIME = sa.DateTime(timezone=True)

@@ -47,6 +47,7 @@ async def test_an_account_is_created_found_changed_and_shown(web: Web) -> None:
         "value": "+442079460018",
         "as_given": "020 7946 0018",
         "label": None,
+        "extension": None,
     }
     assert after == {**account, "note": "likes tea", "tier": None}
     for query in ("phone=%2B442079460018", "phone=02079460018", "email=z@example.net", "q=zo%C3%AB"):

@@ -6,8 +6,9 @@ from sqlalchemy import text
 
 from cti_bridge.domain.account import HISTORY_SHOWN, Account, AccountId, Candidate, ContactKind, ContactPoint, MatchReason, Tier
 from cti_bridge.domain.listing import Page
-from storage.accounts import MAX_CANDIDATES, Accounts
+from storage.accounts import Accounts
 from storage.database import Database
+from storage.identity import MAX_CANDIDATES
 from storage.interactions import Interactions
 from tests.support.store import NOW, an_account, an_email
 

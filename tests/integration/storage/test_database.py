@@ -106,6 +106,14 @@ async def test_reading_cannot_write(database: Database):
         await database.fetch(insert(accounts).values(ACCOUNT).returning(accounts.c.name))
 
 
+async def test_an_urgent_read_that_fails_leaves_the_next_one_a_sound_connection(database: Database):
+    for _ in range(5):
+        with pytest.raises(StorageError, match="nowhere"):
+            await database.fetch_urgent(lambda connection: connection.execute(text("SELECT * FROM nowhere")).all())
+
+    assert await database.fetch_urgent(lambda connection: connection.execute(select(accounts)).all()) == []
+
+
 async def test_an_error_never_tells_the_values(database: Database):
     with pytest.raises(StorageError) as caught:
         await add_twice(database)

@@ -6,9 +6,11 @@ from datetime import timedelta
 import pytest
 
 from cti_bridge.domain.account import Account, AccountId, ContactKind
+from cti_bridge.domain.call import CallId
 from cti_bridge.domain.merge import DuplicateReason, Merge, MergeId, MergeRefused
 from storage.accounts import Accounts
 from storage.database import Database
+from storage.identity import Choices
 from storage.interactions import Interactions
 from storage.merges import Merges
 from storage.recorder import Recorder
@@ -210,3 +212,19 @@ async def test_a_merged_account_is_proposed_no_more(merges, zoe, double):
 
     assert await merges.duplicates(zoe.account_id) == ()
     assert await merges.duplicates(double.account_id) == ()
+
+
+async def test_what_agents_chose_for_a_number_goes_along_and_comes_back(database, accounts, merges, zoe, double):
+    choices = Choices(database)
+    learnt = await choices.learn("+442079460018", double.account_id, call_id=CallId("main:1.1"), chosen_by="1001", now=NOW)
+    assert learnt
+
+    async def first() -> AccountId:
+        return (await accounts.by_phone("+442079460018"))[0].account.account_id
+
+    chosen = await first()
+    merge = await merges.merge(zoe.account_id, double.account_id, by="ada", now=NOW)
+    merged = await first()
+    await merges.undo(merge.merge_id, by="ada", now=NOW)
+
+    assert (chosen, merged, await first()) == (double.account_id, zoe.account_id, double.account_id)

@@ -1,0 +1,67 @@
+"""tests/tables/callers.toml against a real store: what the PBX presented, and who must be found."""
+
+import tomllib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from cti_bridge.domain.account import ContactKind, Found, NotFound, Withheld
+from cti_bridge.lookup import Lookup
+from storage.accounts import Accounts
+from storage.database import Database
+from tests.support.store import NOW
+
+TABLE = tomllib.loads((Path(__file__).parents[2] / "tables" / "callers.toml").read_text("utf-8"))
+CASES = [pytest.param(region, *case, id=f"{region}: {case[2]}") for region, cases in TABLE["cases"].items() for case in cases]
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def store(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Database]:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('callers')}/cti.db")
+    await database.migrate()
+    for name, points in TABLE["accounts"].items():
+        for number, point in enumerate(points):
+            kind, _, rest = point.partition(" ")
+            written, _, label = rest.partition(" | ")
+            written, _, region = written.partition(" @")
+            await _add(Accounts(database, region=region or "GB"), name, number, (ContactKind(kind), written, label or None))
+    yield database
+    await database.close()
+
+
+async def _add(accounts: Accounts, name: str, number: int, point: tuple[ContactKind, str, str | None]) -> None:
+    if number == 0:
+        await accounts.create(name=name, company=None, tier=None, language=None, note=None, contact_points=[point], now=NOW)
+        return
+    page = await accounts.search(phone=None, email=None, q=name, cursor=None, limit=1)
+    (account,) = page.items
+    before = [(one.kind, one.as_given, one.label) for one in account.contact_points]
+    await accounts.change(account.account_id, changes={}, contact_points=[*before, point], now=NOW)
+
+
+async def test_there_are_at_least_200_cases_of_12_countries():
+    assert len(CASES) >= 200
+    assert len(TABLE["cases"]) >= 12
+
+
+@pytest.mark.parametrize(("region", "presented", "expected", "why"), CASES)
+async def test_caller(store: Database, region: str, presented: str, expected: str, why: str):
+    match await Lookup(Accounts(store, region=region), region).by_number(presented):
+        case Found(candidates=candidates):
+            found = " ".join(candidate.account.name for candidate in candidates)
+        case NotFound() | Withheld():
+            found = ""
+        case other:
+            pytest.fail(f"{other}")
+
+    assert found == expected, why
+
+
+@pytest.mark.parametrize(("region", "presented", "expected", "why"), CASES)
+async def test_a_forged_number_finds_nobody(store: Database, region: str, presented: str, expected: str, why: str):
+    del expected, why
+    assert await Lookup(Accounts(store, region=region), region).by_number(presented, untrusted=True) == Withheld()
