@@ -16,9 +16,12 @@ test: $(STAMP) machine
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
-# Bad days in twenty minutes: calls by the thousand on a real Asterisk while everything breaks. See docs/performance.md.
+# Bad days in an hour: calls by the thousand on a real Asterisk while everything breaks (docs/performance.md), a kill at each step of
+# the service twenty times over, and each event of each recording lost, doubled and swapped.
 soak: $(STAMP) machine
 	$(BIN)/python -m tests.soak
+	CTI_TEST_KILLS=20 CTI_TEST_EVERY_NTH_CUT=1 CTI_MATRIX=whole $(BIN)/pytest --timeout=1800 tests/system/test_kill_points.py \
+	  tests/properties/test_mid_stream.py tests/properties/test_tracker.py
 
 bench: $(STAMP)
 	$(BIN)/python -m bench
