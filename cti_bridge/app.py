@@ -96,7 +96,7 @@ class Application:
         self.accounts = Accounts(self.database, region=settings.numbers.region)
         self.interactions = Interactions(self.database)
         self.profiles = Profiles(self.database, self.accounts, rules=_tier_rules(settings.tiers), fields=settings.accounts.fields)
-        self._cases = Cases(self.database)
+        self.cases = Cases(self.database)
         self.users = Users(self.database)
         self.port = settings.server.port
         self.agi_port = settings.fastagi.port
@@ -210,7 +210,7 @@ class Application:
         self._start(tasks, "day", partial(turn_days, self._board))
         if self.settings.tiers.rules:
             self._start(tasks, "tiers", partial(judge_tiers, self.profiles))
-        self._start(tasks, "cases", partial(escalate, self._cases))
+        self._start(tasks, "cases", partial(escalate, self.cases))
         self._start(tasks, "audit", partial(self._auditor.run, self._gaps.changed))
         log.info("service.started", version=cti_bridge.__version__, host=self.settings.server.host, port=self.port)
         _spare_the_collector()
@@ -292,7 +292,7 @@ class Application:
             accounts=self.accounts,
             merges=Merges(self.database, self.accounts),
             profiles=self.profiles,
-            cases=self._cases,
+            cases=self.cases,
             due_after=partial(due_after, self._rules, self.settings.cases.hours),
             interactions=self.interactions,
             gaps=Gaps(self.database),

@@ -8,9 +8,10 @@ import random
 import secrets
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import uuid_utils
 from pydantic import SecretStr
@@ -29,9 +30,11 @@ from config.settings import (
 )
 from cti_bridge import logs
 from cti_bridge.app import Application, on_stop_signals
-from cti_bridge.domain.account import AccountId, ContactKind
+from cti_bridge.domain.account import Account, AccountId, ContactKind
 from cti_bridge.domain.call import Direction, Extension, Outcome
+from cti_bridge.domain.case import CaseKind
 from cti_bridge.domain.interaction import Interaction, InteractionId
+from cti_bridge.domain.profile import Alert, AlertKind, KeyDate, Stage
 from cti_bridge.domain.user import Role
 from cti_bridge.simulator.customers import CUSTOMERS, Customer, PastContact
 from cti_bridge.simulator.demo_callers import demo_callers
@@ -106,6 +109,21 @@ async def _greet(application: Application, pbx: SimulatedPbx, say: Callable[[str
     pbx.start_callers(rate)
 
 
+FILES: dict[str, dict[str, Any]] = {
+    "Eleanor Whitfield": {
+        "stage": Stage.LOYAL,
+        "preferences": "to be rung before nine",
+        "taboos": "being put on hold",
+        "dates": (KeyDate(name="contract ends", on=date(2027, 3, 31)),),
+    },
+    "王建国": {"stage": Stage.HIGH_VALUE, "preferences": "普通话，请称呼王总", "preferred_agent": "1002"},
+    "Tom Aldridge": {"alerts": (Alert(kind=AlertKind.COMPLAINT_OPEN, text="second parcel was broken"),)},
+}
+"""What stands in some customers' files."""
+PROMISES = {"Eleanor Whitfield": "Ring back about the hinges", "李娜": "回电告知到货日期"}
+"""Call-backs that are due."""
+
+
 async def seed(application: Application, *, now: datetime) -> None:
     """Puts the demo's people, customers and their history into an empty store."""
     for username, name, role, extension, language in USERS:
@@ -124,6 +142,23 @@ async def seed(application: Application, *, now: datetime) -> None:
         )
         for contact in customer.history:
             await application.interactions.add(_interaction(contact, account.account_id, now), idempotency_key=None)
+        await _fill_file(application, account, now)
+
+
+async def _fill_file(application: Application, account: Account, now: datetime) -> None:
+    """What is known of some customers, and what was promised to them."""
+    if (file := FILES.get(account.name)) is not None:
+        await application.profiles.change(account.account_id, file, now=now)
+    if (promised := PROMISES.get(account.name)) is not None:
+        await application.cases.open(
+            account.account_id,
+            kind=CaseKind.CALL_BACK,
+            subject=promised,
+            by="sam",
+            now=now,
+            owner="alice",
+            due_at=now + timedelta(hours=1),
+        )
 
 
 def _contact_points(customer: Customer) -> list[tuple[ContactKind, str, str | None]]:
