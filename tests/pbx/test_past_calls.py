@@ -1,6 +1,7 @@
 """The record of a real Asterisk, read while it writes: the calls as the service saw them, through rotation, forgery, a crash."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,9 +21,11 @@ AT_MOST = timedelta(milliseconds=500)
 
 
 async def record_of(lab: Lab, began: datetime) -> RecordRead:
+    """What the record tells since `began`; calls of before that never ended (a PBX that was killed) are left out."""
     files = RecordSettings(cel_csv=lab.pbx.cel_csv, cdr_csv=lab.pbx.cdr_csv, queue_log=lab.pbx.queue_log)
     record = PbxRecord("main", files, internal=INTERNAL, region="GB")
-    return await record.calls(began, datetime.now(UTC) + timedelta(seconds=1))
+    read = await record.calls(began, datetime.now(UTC) + timedelta(seconds=1))
+    return replace(read, calls=tuple(call for call in read.calls if call.started_at >= began))
 
 
 async def ended_call(lab: Lab, began: datetime) -> RecordedCall:
