@@ -139,10 +139,10 @@ async def test_a_line_break_in_a_value_is_a_second_action_for_the_library_and_an
             assert [action["Action"] for action in pbx.sessions[0].actions] == ["Login", "Hangup", "Command"]
 
         async with running(a_client(pbx)) as client:
-            await pbx.until(lambda: len(pbx.sessions) == 2 and pbx.sessions[1].signed_in)
+            await client._control_link.connected()
             with pytest.raises(ValueError, match="control character"):
                 await client.control.send(SimpleAction("Hangup", Channel=evil))
-            assert [action["Action"] for action in pbx.sessions[1].actions] == ["Challenge", "Login"]
+            assert "Hangup" not in [action["Action"] for session in pbx.sessions[1:] for action in session.actions]
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u0085"], ids=["U+2028", "U+0085"])
