@@ -5,9 +5,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.support.pbx import Pbx, PbxUnavailable, running_pbx
 from tests.support.service import fill_store
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loggers_that_can_be_heard() -> Iterator[None]:
+    """The program keeps each logger as it is at its first use; tests listen in to later ones too."""
+    configure = structlog.configure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", lambda **given: configure(**given | {"cache_logger_on_first_use": False}))
+        yield
 
 
 @pytest.fixture(scope="session")
