@@ -125,6 +125,7 @@ class WebhookSender:
                 connector=connector,
                 timeout=self._limit,
                 cookie_jar=DummyCookieJar(),
+                auto_decompress=False,
                 headers={"User-Agent": f"cti-bridge/{cti_bridge.__version__}"},
             ) as session:
                 while True:
