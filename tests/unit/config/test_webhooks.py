@@ -1,14 +1,13 @@
 """The section [[webhook]]: what is refused before anything is sent, with its place and never its secret."""
 
-import base64
 from pathlib import Path
 
 import pytest
 
 from config.load import load_settings, read_webhook_secret
 from cti_bridge.domain.errors import ConfigError
+from tests.support.webhook_target import SECRET
 
-SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 PBX = '[[pbx]]\nname = "main"\nusername = "cti"\nsecret = "s3cret"\n'
 GOOD = {"name": '"crm"', "url": '"https://crm.example/cti"', "secret": f'"{SECRET}"', "events": '["call.ended"]'}
 
