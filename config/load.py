@@ -7,6 +7,7 @@ Out: frozen settings. Each problem names its place (`file:line`, or the variable
 never repeated in it, they may be secrets.
 """
 
+import base64
 import difflib
 import json
 import re
@@ -14,13 +15,13 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import structlog
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
-from config.settings import PbxSettings, Settings
+from config.settings import PbxSettings, Settings, WebhookSettings
 from config.toml_lines import lines_of
 from cti_bridge.domain.errors import ConfigError, Problem
 
@@ -29,6 +30,9 @@ log = structlog.get_logger(__name__)
 PREFIX = "CTI_"
 MAX_LIST = 100
 """Entries of a list that variables may reach; more is a slip of the finger."""
+
+WEBHOOK_SECRET_BYTES = range(24, 65)
+"""As the Standard Webhooks specification has them."""
 
 Place = tuple[str | int, ...]
 
@@ -59,13 +63,32 @@ def load_settings(path: Path | None, env: Mapping[str, str]) -> Settings:
 
 def read_secret(pbx: PbxSettings) -> SecretStr:
     """The manager secret, from the settings or from its file without the line end. Raises ConfigError."""
-    if pbx.secret_file is None:
-        assert pbx.secret is not None
-        secret, where = pbx.secret.get_secret_value(), f"pbx {pbx.name}: secret"
+    return _secret(pbx, f"pbx {pbx.name}: secret")[0]
+
+
+def read_webhook_secret(webhook: WebhookSettings) -> SecretStr:
+    """As `read_secret`; also refuses what is no secret of Standard Webhooks."""
+    secret, where = _secret(webhook, f"webhook {webhook.name}: secret")
+    given = secret.get_secret_value()
+    try:
+        size = len(base64.b64decode(given.removeprefix("whsec_"), validate=True))
+    except ValueError:
+        size = 0
+    if not (given.startswith("whsec_") and size in WEBHOOK_SECRET_BYTES):
+        what = "is not whsec_ and 24 to 64 bytes in base64"
+        raise ConfigError((Problem(where=where, what=what, hint="make one: echo whsec_$(openssl rand -base64 32)"),))
+    return secret
+
+
+def _secret(section: PbxSettings | WebhookSettings, where: str) -> tuple[SecretStr, str]:
+    """The secret and where it was written."""
+    if section.secret_file is None:
+        assert section.secret is not None
+        secret = section.secret.get_secret_value()
     else:
-        where = str(pbx.secret_file)
-        secret = _read(pbx.secret_file).removesuffix("\n").removesuffix("\r")
-        if pbx.secret_file.stat().st_mode & stat.S_IROTH:
+        where = str(section.secret_file)
+        secret = _read(section.secret_file).removesuffix("\n").removesuffix("\r")
+        if section.secret_file.stat().st_mode & stat.S_IROTH:
             log.warning("config.secret_file_open_to_all", file=where, hint=f"chmod o-rwx {where}")
     if not secret:
         raise ConfigError((Problem(where=where, what="the secret is empty"),))
@@ -73,7 +96,7 @@ def read_secret(pbx: PbxSettings) -> SecretStr:
         raise ConfigError(
             (Problem(where=where, what="the secret holds a line break or control character", hint="one line only"),)
         )
-    return SecretStr(secret)
+    return SecretStr(secret), where
 
 
 def _read(path: Path) -> str:
@@ -191,8 +214,8 @@ def _known(place: Place) -> tuple[str, ...]:
     section: type[BaseModel] = Settings
     for step in place[:-1]:
         if isinstance(step, str):
-            kind: Any = PbxSettings if step == "pbx" else section.model_fields[step].annotation
-            section = kind
+            kind: Any = section.model_fields[step].annotation
+            section = next(iter(get_args(kind)), kind)  # a list of sections is tuple[section, ...]
     return tuple(section.model_fields)
 
 

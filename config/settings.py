@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, IPvAnyNetwork, SecretStr, model_validator
 
 
 class _Section(BaseModel):
@@ -191,6 +191,34 @@ class AuditSettings(_Section):
     nightly_at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "03:30"
 
 
+class WebhookSettings(_Section):
+    """A system that is told what happens. `secret`: `whsec_` and 24 to 64 bytes in base64 (Standard Webhooks).
+
+    Private addresses, and http in the clear, only with `allow_private`.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+    url: HttpUrl
+    secret: SecretStr | None = None
+    secret_file: Path | None = None
+    events: Annotated[
+        tuple[Literal["call.ended", "account.merged", "account.parted", "case.escalated"], ...], Field(min_length=1)
+    ]
+    allow_private: bool = False
+
+    @model_validator(mode="after")
+    def _sound(self) -> "WebhookSettings":
+        if (self.secret is None) == (self.secret_file is None):
+            raise ValueError("give either secret or secret_file")
+        if self.url.username or self.url.password:
+            raise ValueError("the url holds a name or password: deliveries are signed instead, see secret")
+        if self.url.scheme != "https" and not self.allow_private:
+            raise ValueError(
+                "use https: customers' numbers are in it; http only with allow_private = true inside the own network"
+            )
+        return self
+
+
 class LogSettings(_Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
@@ -211,6 +239,7 @@ class Settings(_Section):
     cases: CaseSettings = CaseSettings()
     audit: AuditSettings = AuditSettings()
     log: LogSettings = LogSettings()
+    webhook: tuple[WebhookSettings, ...] = ()
     pbx: Annotated[tuple[PbxSettings, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -218,4 +247,6 @@ class Settings(_Section):
         names = [pbx.name for pbx in self.pbx]
         if len(set(names)) != len(names):
             raise ValueError("every [[pbx]] needs a name of its own: call ids begin with it")
+        if len({webhook.name for webhook in self.webhook}) != len(self.webhook):
+            raise ValueError("every [[webhook]] needs a name of its own: what waits for it is kept under that name")
         return self

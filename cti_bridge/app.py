@@ -43,6 +43,7 @@ from cti_bridge.record.metrics import AuditMetrics
 from cti_bridge.record.reader import PbxRecord
 from cti_bridge.state import Health, ProcessMetrics, State
 from cti_bridge.tracking.tracker import CallTracker
+from cti_bridge.webhooks import Webhooks
 from routing.fastagi import FastAgiServer
 from routing.router import Router
 from routing.rules_holder import RulesHolder
@@ -96,14 +97,15 @@ class Application:
         self.accounts = Accounts(self.database, region=settings.numbers.region)
         self.interactions = Interactions(self.database)
         self.profiles = Profiles(self.database, self.accounts, rules=_tier_rules(settings.tiers), fields=settings.accounts.fields)
-        self.cases = Cases(self.database)
+        self._webhooks = Webhooks(settings.webhook, self.database, now=utc_now)
+        self.cases = Cases(self.database, self._webhooks.outbox)
         self.users = Users(self.database)
         self.port = settings.server.port
         self.agi_port = settings.fastagi.port
         self.started = asyncio.Event()
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._recorder = Recorder(self.database)
+        self._recorder = Recorder(self.database, outbox=self._webhooks.outbox)
         self._lookup = Lookup(self.accounts, settings.numbers.region)
         self._rules = RulesHolder(settings.routing.file, now=utc_now)
         self._router = Router(
@@ -211,6 +213,7 @@ class Application:
         if self.settings.tiers.rules:
             self._start(tasks, "tiers", partial(judge_tiers, self.profiles))
         self._start(tasks, "cases", partial(escalate, self.cases))
+        self._start(tasks, "webhooks", self._webhooks.run)
         self._start(tasks, "audit", partial(self._auditor.run, self._gaps.changed))
         log.info("service.started", version=cti_bridge.__version__, host=self.settings.server.host, port=self.port)
         _spare_the_collector()
@@ -231,7 +234,7 @@ class Application:
         log.info("service.stopping")
         for site in tuple(runner.sites):
             await site.stop()
-        self._cancel("ami", "pipeline", "catch up", "fastagi", "rules", "day", "audit", "tiers", "cases")
+        self._cancel("ami", "pipeline", "catch up", "fastagi", "rules", "day", "audit", "tiers", "cases", "webhooks")
         await calls.drain(DRAIN_SECONDS)
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
@@ -275,6 +278,7 @@ class Application:
             "call_tasks": lambda: calls.counters,
             "gaps": lambda: self._gaps.counters,
             "audit": lambda: self._auditor.counters,
+            "webhooks": lambda: self._webhooks.counters,
             "tracker": lambda: sum((pipeline.anomalies for pipeline in pipelines.values()), Counter[str]()),
             "journal": lambda: sum((journal.counters for journal in self._journals.values()), Counter[str]()),
         }
@@ -290,12 +294,13 @@ class Application:
             verify=_password_check(PasswordHasher()),
             decoy_hash=decoy_hash,
             accounts=self.accounts,
-            merges=Merges(self.database, self.accounts),
+            merges=Merges(self.database, self.accounts, self._webhooks.outbox),
             profiles=self.profiles,
             cases=self.cases,
             due_after=partial(due_after, self._rules, self.settings.cases.hours),
             interactions=self.interactions,
             gaps=Gaps(self.database),
+            deliveries=self._webhooks.deliveries,
             commands=Commands(pbxes, self._board),
             wrap_ups=self._wrap_ups,
             callers=self._callers,

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from config.load import read_secret
+from config.load import read_secret, read_webhook_secret
 from cti_bridge import logs
 from cti_bridge.ami.client import AmiClient
 from cti_bridge.app import auditor_of, on_stop_signals, serve
@@ -89,6 +89,8 @@ def check(config: ConfigOption = None) -> None:
     settings = settings_of(config)
     for pbx in settings.pbx:
         read_secret(pbx)
+    for webhook in settings.webhook:
+        read_webhook_secret(webhook)
     file = settings.routing.file
     try:
         text = file.read_text(encoding="utf-8")

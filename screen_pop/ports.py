@@ -20,6 +20,7 @@ from cti_bridge.domain.listing import InteractionFilter, Page
 from cti_bridge.domain.merge import Duplicate, Merge, MergeId
 from cti_bridge.domain.tiers import TierChange
 from cti_bridge.domain.user import Role, User
+from cti_bridge.domain.webhook import Delivery, DeliveryId, DeliveryState
 from screen_pop.pop import Identified
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Callers",
     "Cases",
     "CommandRefused",
+    "Deliveries",
     "GapSeen",
     "Gaps",
     "InteractionFilter",
@@ -162,6 +164,14 @@ class Interactions(Protocol):
 class Gaps(Protocol):
     async def list(self, *, cursor: str | None, limit: int) -> Page[Gap]:
         """Newest first. ValueError for a cursor not ours."""
+
+
+class Deliveries(Protocol):
+    async def list(self, state: DeliveryState | None, *, cursor: str | None, limit: int) -> Page[Delivery]:
+        """To webhooks, newest first. ValueError for a cursor not ours."""
+
+    async def resend(self, delivery_id: DeliveryId, *, now: datetime) -> Delivery | None:
+        """Begins anew with its tries. None: no such delivery."""
 
 
 class CommandRefused(Exception):

@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from cti_bridge.domain.errors import WireError
 from screen_pop import wire
-from screen_pop.api import accounts, audits, callers, calls, cases, gaps, interactions, live, merges, routing, sessions
+from screen_pop.api import accounts, audits, callers, calls, cases, gaps, interactions, live, merges, routing, sessions, webhooks
 from screen_pop.api.operations import operations_routes
 from screen_pop.api.problems import problems, route_of
 from screen_pop.api.route import MAX_BODY_BYTES, Route, Services, handler_of
@@ -29,6 +29,7 @@ from screen_pop.ports import (
     CallCommands,
     Callers,
     Cases,
+    Deliveries,
     Gaps,
     Interactions,
     LiveState,
@@ -54,6 +55,7 @@ API_ROUTES: tuple[Route, ...] = (
     *calls.ROUTES,
     *callers.ROUTES,
     *live.ROUTES,
+    *webhooks.ROUTES,
     *gaps.ROUTES,
     *audits.ROUTES,
     *routing.ROUTES,
@@ -76,6 +78,7 @@ class Ports:
     cases: Cases
     interactions: Interactions
     gaps: Gaps
+    deliveries: Deliveries
     commands: CallCommands
     wrap_ups: WrapUps
     callers: Callers
@@ -110,6 +113,7 @@ def build_app(
         cases=ports.cases,
         interactions=ports.interactions,
         gaps=ports.gaps,
+        deliveries=ports.deliveries,
         commands=ports.commands,
         wrap_ups=ports.wrap_ups,
         callers=ports.callers,

@@ -9,11 +9,13 @@ from sqlalchemy import Connection, Row, insert, select, tuple_, update
 from cti_bridge.domain.account import AccountId
 from cti_bridge.domain.case import Case, CaseFilter, CaseId, CaseKind, CaseRefused, ComplaintStep, next_step
 from cti_bridge.domain.listing import Page
+from cti_bridge.domain.webhook import case_escalated
 from storage.contact_points import clean
 from storage.database import Database
 from storage.interactions import living
 from storage.paging import cursor_after, time_key_of
 from storage.schema import accounts, cases, new_id
+from storage.webhooks import Outbox
 
 SHOWN = 10
 """Open commitments that a screen pop shows, those due first."""
@@ -29,8 +31,9 @@ _LIMITS = {"subject": 200, "owner": 100, "problem": 100, "solution": 4000}
 class Cases:
     """The commitments in the store. Every method may raise StorageError."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, outbox: Outbox | None = None) -> None:
         self._database = database
+        self._outbox = outbox or Outbox(database=database)
 
     async def open(
         self,
@@ -120,8 +123,13 @@ class Cases:
             .values(escalated_at=now)
             .returning(*cases.c)
         )
-        rows = await self._database.commit(lambda connection: connection.execute(late).all())
-        return tuple(case_of_row(row) for row in rows)
+
+        def work(connection: Connection) -> tuple[Case, ...]:
+            found = tuple(case_of_row(row) for row in connection.execute(late))
+            self._outbox.put(connection, map(case_escalated, found))
+            return found
+
+        return await self._database.commit(work)
 
 
 def _changed(row: Row[Any], changes: Mapping[str, Any], by: str, now: datetime) -> dict[str, Any]:

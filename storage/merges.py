@@ -13,10 +13,12 @@ from sqlalchemy import Connection, Row, delete, func, insert, literal, or_, sele
 
 from cti_bridge.domain.account import Account, AccountId, ContactKind
 from cti_bridge.domain.merge import Duplicate, DuplicateReason, Merge, MergeId, MergeRefused
+from cti_bridge.domain.webhook import account_merged
 from storage.accounts import POINT_COLUMNS, Accounts, name_columns
 from storage.database import Database
 from storage.names import SIMILAR, likeness
 from storage.schema import accounts, cases, contact_points, interactions, match_choices, merged_interactions, merges, new_id
+from storage.webhooks import Outbox
 
 MAX_PROPOSALS = 20
 MAX_COMPARED = 500
@@ -41,19 +43,32 @@ _SCORES = {
 class Merges:
     """Merges in the store. Every method may raise StorageError."""
 
-    def __init__(self, database: Database, reader: Accounts) -> None:
+    def __init__(self, database: Database, reader: Accounts, outbox: Outbox | None = None) -> None:
         self._database = database
         self._accounts = reader
+        self._outbox = outbox or Outbox(database=database)
 
     async def merge(self, kept: AccountId, merged: AccountId, *, by: str, now: datetime) -> Merge:
         """Puts `merged` into `kept`, all or nothing. Raises MergeRefused: same-account, no-such-account, account-merged."""
         if kept == merged:
             raise MergeRefused("same-account", "An account cannot be merged into itself.")
-        return await self._database.commit(lambda connection: _merge(connection, kept, merged, by, now))
+
+        def work(connection: Connection) -> Merge:
+            done = _merge(connection, kept, merged, by, now)
+            self._outbox.put(connection, [account_merged(done)])
+            return done
+
+        return await self._database.commit(work)
 
     async def undo(self, merge_id: MergeId, *, by: str, now: datetime) -> Merge:
         """Parts the two again. Raises MergeRefused: no-such-merge, already-undone, merged-on."""
-        return await self._database.commit(lambda connection: _undo(connection, merge_id, by, now))
+
+        def work(connection: Connection) -> Merge:
+            undone = _undo(connection, merge_id, by, now)
+            self._outbox.put(connection, [account_merged(undone)])
+            return undone
+
+        return await self._database.commit(work)
 
     async def of(self, account_id: AccountId) -> tuple[Merge, ...]:
         """The merges that this account took part in, newest first."""

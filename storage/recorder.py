@@ -10,7 +10,7 @@ What agents write (`set_wrap_up`) does not wait here: it is one transaction of i
 import asyncio
 import random
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, Literal
@@ -25,10 +25,12 @@ from cti_bridge.domain.call import Call, CallId, Direction, Outcome, call_docume
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.interaction import Channel, Interaction
 from cti_bridge.domain.recorded_call import RecordSource
+from cti_bridge.domain.webhook import Happening, WebhookEvent, call_ended
 from cti_bridge.kill_points import kill_points
 from storage.database import Database, is_integrity_error
 from storage.interactions import INTERACTION_COLUMNS, agents_values, interaction_of_row
 from storage.schema import accounts, interaction_legs, interactions, new_id
+from storage.webhooks import Outbox
 
 log = structlog.get_logger(__name__)
 
@@ -50,8 +52,9 @@ Counter = Literal["recorded", "commits", "retries", "refused", "rejected"]
 class Recorder:
     """`run()` is the writer; it may be cancelled at any time, what is not yet committed is then refused to its caller."""
 
-    def __init__(self, database: Database, *, capacity: int = CAPACITY) -> None:
+    def __init__(self, database: Database, *, capacity: int = CAPACITY, outbox: Outbox | None = None) -> None:
         self._database = database
+        self._outbox = outbox or Outbox(database=database)
         self._upsert = _upsert(database)
         self._capacity = capacity
         self._waiting: deque[tuple[Call, AccountId | None, asyncio.Future[None]]] = deque()
@@ -179,13 +182,23 @@ class Recorder:
         def store(connection: Connection) -> None:
             rows = [row_of(call, account, source=RecordSource.AMI) for call, account in latest.values()]
             connection.execute(self._upsert, rows)
-            replace_legs(connection, {call_id: call for call_id, (call, _) in latest.items()}, source=RecordSource.AMI)
+            calls = {call_id: call for call_id, (call, _) in latest.items()}
+            replace_legs(connection, calls, source=RecordSource.AMI)
+            if self._outbox.wants(WebhookEvent.CALL_ENDED):
+                self._outbox.put(connection, _ended(connection, calls))
 
         kill_points.reached("store.commit")
         await self._database.commit(store)
         kill_points.reached("store.committed")
         self.counters["commits"] += 1
         self.counters["recorded"] += len(latest)
+
+
+def _ended(connection: Connection, calls: Mapping[CallId, Call]) -> Iterator[Happening]:
+    column = interactions.c
+    stored = select(column.call_id, column.interaction_id, column.account_id).where(column.call_id.in_(calls))
+    for row in connection.execute(stored).all():
+        yield call_ended(calls[row.call_id], row.interaction_id, row.account_id)
 
 
 SEEN = ("channel", "direction", "started_at", "ended_at", "agent", "queue", "outcome", "call", "source")

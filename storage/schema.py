@@ -281,6 +281,24 @@ cases = Table(
     Index(None, "interaction_id"),
 )
 
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    _id("delivery_id"),
+    Column("webhook", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("account_id", ForeignKey("accounts.account_id", ondelete="CASCADE"), index=True),
+    Column("body", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("next_try_at", UtcTime, comment="null: delivered or dead"),
+    Column("tries", Integer, nullable=False),
+    Column("delivered_at", UtcTime),
+    Column("dead_at", UtcTime),
+    Column("last_error", Text),
+    Index(None, "webhook", "next_try_at"),
+    Index(None, "created_at", "delivery_id"),
+)
+
 users = Table(
     "users",
     metadata,

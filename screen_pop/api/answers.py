@@ -15,6 +15,7 @@ from cti_bridge.domain.interaction import Channel
 from cti_bridge.domain.merge import DuplicateReason
 from cti_bridge.domain.profile import AlertKind, ChainPlace, CustomerKind, Stage
 from cti_bridge.domain.recorded_call import FindingKind, RecordSource
+from cti_bridge.domain.webhook import DeliveryState, WebhookEvent
 from screen_pop.pop import Recognition
 from screen_pop.ports import Role
 
@@ -272,6 +273,19 @@ class GapAnswer(_Answer):
     queues: list[str]
     settled_at: datetime | None
     is_audited: bool
+
+
+class DeliveryAnswer(_Answer):
+    delivery_id: str
+    webhook: str
+    event: WebhookEvent
+    state: DeliveryState
+    created_at: datetime
+    next_try_at: datetime | None
+    tries: int
+    delivered_at: datetime | None
+    dead_at: datetime | None
+    last_error: str | None
 
 
 class FindingShape(_Answer):

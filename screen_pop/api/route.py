@@ -25,6 +25,7 @@ from screen_pop.ports import (
     CallCommands,
     Callers,
     Cases,
+    Deliveries,
     Gaps,
     Interactions,
     LiveState,
@@ -68,6 +69,7 @@ class Services:
     cases: Cases
     interactions: Interactions
     gaps: Gaps
+    deliveries: Deliveries
     commands: CallCommands
     wrap_ups: WrapUps
     callers: Callers

@@ -13,6 +13,7 @@ from cti_bridge.domain.case import Case, CaseFilter, CaseId, CaseKind, CaseRefus
 from cti_bridge.domain.listing import Page
 from cti_bridge.domain.merge import Duplicate, Merge, MergeId, MergeRefused
 from cti_bridge.domain.tiers import TierChange
+from cti_bridge.domain.webhook import Delivery, DeliveryId, DeliveryState
 from screen_pop.pop import Chosen, Identified, identify
 from screen_pop.ports import CommandRefused
 from tests.support.stores import FakeAccounts, an_account
@@ -110,6 +111,21 @@ class FakeCases:
             raise ValueError("not ours")
         self.asked.append(wanted)
         return Page(items=tuple(self.kept.values()), next=None)
+
+
+@dataclass
+class FakeDeliveries:
+    kept: dict[DeliveryId, Delivery] = field(default_factory=dict)
+
+    async def list(self, state: DeliveryState | None, *, cursor: str | None, limit: int) -> Page[Delivery]:
+        if cursor is not None:
+            raise ValueError("not ours")
+        return Page(items=tuple(one for one in self.kept.values() if state in {None, one.state}), next=None)
+
+    async def resend(self, delivery_id: DeliveryId, *, now: datetime) -> Delivery | None:
+        if delivery_id in self.kept:
+            self.kept[delivery_id] = replace(self.kept[delivery_id], next_try_at=now, tries=0, delivered_at=None, dead_at=None)
+        return self.kept.get(delivery_id)
 
 
 @dataclass

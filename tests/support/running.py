@@ -281,6 +281,7 @@ def settings_for(folder: Path, template: Path, pbx_port: int, **changes: Any) ->
         fastagi=FastAgiSettings(port=0),
         routing=RoutingSettings(file=rules),
         queues=changes.pop("queues", QueueSettings()),
+        webhook=changes.pop("webhook", ()),
         pbx=(PbxSettings(name="main", port=pbx_port, username="cti", secret=SecretStr(changes.pop("secret", "s3cret"))),),
     )
 

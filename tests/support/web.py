@@ -20,7 +20,7 @@ from screen_pop.metrics import WebMetrics
 from screen_pop.ports import User
 from screen_pop.server import Ports, build_app, web_runner
 from screen_pop.session import SessionLimits
-from tests.support.desk_stores import FakeCallers, FakeCases, FakeMerges, FakeProfiles
+from tests.support.desk_stores import FakeCallers, FakeCases, FakeDeliveries, FakeMerges, FakeProfiles
 from tests.support.gaps import FakeGaps
 from tests.support.stores import (
     NOW,
@@ -69,6 +69,7 @@ class Web:
     merges: FakeMerges
     profiles: FakeProfiles
     cases: FakeCases
+    deliveries: FakeDeliveries
     interactions: FakeInteractions
     commands: FakeCommands
     callers: FakeCallers
@@ -166,7 +167,7 @@ async def running_web(
     users, passwords, accounts, interactions = FakeUsers(), FakePasswords(), FakeAccounts(), FakeInteractions()
     merges, profiles, cases = FakeMerges(), FakeProfiles(accounts), FakeCases()
     sessions, commands, live, readiness = FakeSessions(users), FakeCommands(), FakeLive(), FakeReadiness()
-    callers = FakeCallers(accounts)
+    callers, deliveries = FakeCallers(accounts), FakeDeliveries()
     ports = Ports(
         users=users,
         sessions=sessions,
@@ -178,6 +179,7 @@ async def running_web(
         cases=cases,
         interactions=interactions,
         gaps=FakeGaps(),
+        deliveries=deliveries,
         commands=commands,
         wrap_ups=FakeWrapUps(interactions),
         callers=callers,
@@ -215,6 +217,7 @@ async def running_web(
             merges=merges,
             profiles=profiles,
             cases=cases,
+            deliveries=deliveries,
             interactions=interactions,
             commands=commands,
             callers=callers,

@@ -50,6 +50,8 @@ MATRIX: dict[str, set[str]] = {
     "GET /api/v1/links": LEADERS,
     "GET /api/v1/gaps": LEADERS,
     "GET /api/v1/audits": LEADERS,
+    "GET /api/v1/webhooks/deliveries": {"admin"},
+    "POST /api/v1/webhooks/deliveries/{delivery_id}/resend": {"admin"},
     "PUT /api/v1/agents/{extension}/state": {"agent", "supervisor"},
     "GET /api/v1/routing": {"admin"},
 }
