@@ -46,7 +46,7 @@ def card_draft(text: str) -> Draft:
         card = vobject.readOne(text)
     except (VObjectError, ValueError) as error:
         reason = getattr(error, "msg", "an encoding that is not allowed")
-        raise ValueError(f"this card cannot be read: {str(reason)[:100]}") from error
+        raise ValueError(f"this card cannot be read: {str(reason)[:100]!r}") from error
     version = _text(card, "version")
     if version not in {"3.0", "4.0"}:
         raise ValueError(f"a card of version {version[:10]!r}: 3.0 and 4.0 are read")
