@@ -10,6 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, IPvAnyNetwork, SecretStr, model_validator
 
+from cti_bridge.domain.account import Tier
+from cti_bridge.domain.tiers import TierRule, TierRules
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -177,6 +180,11 @@ class TierSettings(_Section):
         if places != sorted(set(places)):
             raise ValueError("rules go from the highest tier down, one for each tier: platinum, gold, iron, lead")
         return self
+
+    def as_rules(self) -> TierRules:
+        """The rules as those who judge by them read them."""
+        rules = tuple(TierRule(**{**rule.model_dump(), "tier": Tier(rule.tier)}) for rule in self.rules)
+        return TierRules(rules=rules, hysteresis_percent=self.hysteresis_percent)
 
 
 class CaseSettings(_Section):

@@ -24,14 +24,13 @@ from prometheus_client import CollectorRegistry
 
 import cti_bridge
 from config.load import read_secret
-from config.settings import ServerSettings, Settings, TierSettings
+from config.settings import ServerSettings, Settings
 from cti_bridge.ami.client import AmiClient
 from cti_bridge.ami.stream import EVENT_CLASSES
 from cti_bridge.call_task import Desk
 from cti_bridge.callers import CallerDesk
 from cti_bridge.commands import Commands, Pbx, WrapUpDesk
-from cti_bridge.domain.account import Found, LookupResult, NotFound, Tier
-from cti_bridge.domain.tiers import TierRule, TierRules
+from cti_bridge.domain.account import Found, LookupResult, NotFound
 from cti_bridge.gaps import GapBook
 from cti_bridge.housekeeping import due_after, escalate, judge_tiers, turn_days, utc_now, watch_rules
 from cti_bridge.journal.writer import Journal, limits_of
@@ -96,7 +95,7 @@ class Application:
         self.database = Database(settings.database.url)
         self.accounts = Accounts(self.database, region=settings.numbers.region)
         self.interactions = Interactions(self.database)
-        self.profiles = Profiles(self.database, self.accounts, rules=_tier_rules(settings.tiers), fields=settings.accounts.fields)
+        self.profiles = Profiles(self.database, self.accounts, rules=settings.tiers.as_rules(), fields=settings.accounts.fields)
         self._webhooks = Webhooks(settings.webhook, self.database, now=utc_now)
         self.cases = Cases(self.database, self._webhooks.outbox)
         self.users = Users(self.database)
@@ -353,11 +352,6 @@ def _password_check(hasher: PasswordHasher) -> Callable[[str, str], Coroutine[An
             return False
 
     return check
-
-
-def _tier_rules(settings: TierSettings) -> TierRules:
-    rules = tuple(TierRule(**{**rule.model_dump(), "tier": Tier(rule.tier)}) for rule in settings.rules)
-    return TierRules(rules=rules, hysteresis_percent=settings.hysteresis_percent)
 
 
 def _tls(server: ServerSettings) -> ssl.SSLContext | None:

@@ -1,23 +1,36 @@
 """The commands that work on the store alone: who may sign in, what comes in and what goes out."""
 
+import sys
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from cti_bridge.domain.account import ContactKind
 from cti_bridge.domain.user import Role
 from cti_bridge.terminal import ConfigOption, complain, run_to_end, settings_of
 from storage.accounts import Accounts
 from storage.database import Database
 from storage.export import export_accounts, export_interactions
-from storage.import_accounts import import_accounts
+from storage.import_accounts import ImportOptions, import_accounts
+from storage.import_table import mapping_of
 from storage.users import Users
 
 users = typer.Typer(help="People who sign in.", no_args_is_help=True)
 imports = typer.Typer(help="Bring data in.", no_args_is_help=True)
 exports = typer.Typer(help="Take data out.", no_args_is_help=True)
+
+
+class ImportKey(StrEnum):
+    """The kinds of contact points that can stand for one account only."""
+
+    CUSTOMER_NUMBER = ContactKind.CUSTOMER_NUMBER.value
+    EMAIL = ContactKind.EMAIL.value
+    PHONE = ContactKind.PHONE.value
+
 
 PasswordOption = Annotated[str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, envvar="CTI_PASSWORD")]
 
@@ -72,25 +85,46 @@ def list_users(config: ConfigOption = None) -> None:
 
 @imports.command("accounts")
 def import_accounts_command(
-    file: Annotated[Path, typer.Argument(help="CSV: name, company, tier, language, phones, emails, note.")],
+    file: Annotated[Path, typer.Argument(help="A table (CSV with commas, semicolons or tabs), or vCards (.vcf).")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only.")] = False,
+    column: Annotated[list[str] | None, typer.Option(help="ours=theirs, as name=客户名称; once for each column.")] = None,
+    key: Annotated[ImportKey | None, typer.Option(help="A row whose key is known updates that account.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Where it is not UTF-8, UTF-16 or GB18030, as cp1252.")] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Adds the customers of a CSV file that are not known yet; any bad row stops the whole file."""
+    """Adds the customers of a file that are not known yet; with --key updates those that are. A bad row stops the whole file."""
     settings = settings_of(config)
+    try:
+        columns = mapping_of(column or ())
+    except ValueError as error:
+        complain(error, code=2)
+    options = ImportOptions(
+        columns=columns,
+        key=ContactKind(key) if key else None,
+        encoding=encoding,
+        rules=settings.tiers.as_rules(),
+        progress=_tell_progress if sys.stderr.isatty() else None,
+    )
 
     async def bring_in() -> None:
         database = Database(settings.database.url)
         try:
             await database.migrate()
             accounts = Accounts(database, region=settings.numbers.region)
-            report = await import_accounts(database, accounts, file, dry_run=dry_run, now=datetime.now(UTC))
+            report = await import_accounts(database, accounts, file, dry_run=dry_run, now=datetime.now(UTC), options=options)
         finally:
             await database.close()
-        would = "would be added" if dry_run else "added"
-        print(f"{report.rows} rows: {report.added} {would}, {report.known} known already.")
+        added, updated = (f"would be {done}" if dry_run else done for done in ("added", "updated"))
+        counts = [f"{report.added} {added}", *([f"{report.updated} {updated}"] if key else ()), f"{report.known} known already"]
+        print(f"{report.rows} rows ({report.encoding}): {', '.join(counts)}.")
+        if report.passed_over:
+            print(f"Passed over: {', '.join(map(repr, report.passed_over))}.")
 
     run_to_end(bring_in())
+
+
+def _tell_progress(done: str, rows: int) -> None:
+    print(f"{rows} rows {done}", file=sys.stderr)
 
 
 OutputArgument = Annotated[Path, typer.Argument(help="OUT.csv (for spreadsheets) or OUT.json; nothing is written over.")]

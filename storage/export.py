@@ -191,4 +191,5 @@ def _line(cells: Any) -> bytes:
 
 
 def _points(account: Account, kind: ContactKind) -> str:
-    return "; ".join(point.value for point in account.contact_points if point.kind is kind)
+    own = [point for point in account.contact_points if point.kind is kind]
+    return "; ".join(f"{one.value} ext. {one.extension}" if one.extension else one.value for one in own)

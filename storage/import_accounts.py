@@ -1,157 +1,255 @@
-"""Accounts from a CSV file: the whole file is checked first, then stored in one transaction, or not at all.
+"""Accounts from a file: the whole file is checked first, then stored in one transaction, or not at all.
 
-Columns: name, company, tier, language, phones and emails (several parted by `;`), note; a header line names those that
-are there. UTF-8, with or without a byte order mark. Every bad row is told with its line. Running it again adds only what
-is new: a row is known when an account of the same name shares one of its numbers or addresses.
+A table (`storage.import_table`) or vCards (.vcf). Every bad row is told with its line. Running it again changes nothing:
+without a key, a row is known when an account of the same name shares one of its numbers or addresses; with one, the row
+updates the account that has its key. What was checked waits in a temporary file without a name, so a large file takes
+little memory, and the store is held only for the writing.
 """
 
 import asyncio
 import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import IO, Any, TextIO
 
-from sqlalchemy import select, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
+import orjson
+from sqlalchemy import Connection
 
-from cti_bridge.domain.account import Account, ContactKind, Tier
+from cti_bridge.domain.account import ContactKind
 from cti_bridge.domain.errors import ConfigError, Problem
-from storage.accounts import Accounts, insert_accounts
-from storage.contact_points import fold
+from cti_bridge.domain.tiers import TierRules
+from storage.accounts import Accounts, name_columns
 from storage.database import Database
-from storage.export import ACCOUNT_CELLS, cell_text
-from storage.schema import accounts as accounts_table
-from storage.schema import contact_points as points_table
+from storage.import_store import CHUNK, Counts, Importing, MeansSeveral
+from storage.import_table import COLUMNS, Draft, Table
+from storage.import_text import Encoding, UnreadableLine, encoding_of, lines_of
+from storage.profile_columns import profile_columns
 
-COLUMNS = frozenset({"name", "company", "tier", "language", "phones", "emails", "note"})
-EXPORTED = frozenset(ACCOUNT_CELLS)
-"""Columns of an export beside these are passed over, so that what went out can come in again."""
-MAX_ROWS = 200_000
+MAX_ROWS = 1_000_000
 """More belongs into several files: one import is one transaction."""
 MAX_PROBLEMS = 1000
-CHUNK = 300
-"""Rows asked about or stored in one statement."""
+TOLD_EVERY = 5000
+"""Rows between two words on how far it is."""
 
-Identity = tuple[str, str, str]
-"""Folded name, kind and value of a contact point: two accounts that share one are the same customer."""
+Progress = Callable[[str, int], None]
+"""Hears what is being done and with how many rows it is done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions:
+    """`columns`: ours and theirs. `key`: the kind of contact point by which a row finds its account. `rules` make tiers."""
+
+    columns: Sequence[tuple[str, str]] = ()
+    key: ContactKind | None = None
+    encoding: str | None = None
+    rules: TierRules = field(default_factory=TierRules)
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
-    """`added` accounts were stored (with `dry_run`: would be), `known` were there already."""
+    """`added` accounts were stored, `updated` ones changed (with `dry_run`: would be), `known` stay as they are."""
 
     rows: int
     added: int
     known: int
     dry_run: bool
+    updated: int = 0
+    encoding: str = "UTF-8"
+    passed_over: tuple[str, ...] = ()
+    """Columns of the file that nothing was made of."""
 
 
-async def import_accounts(database: Database, accounts: Accounts, path: Path, *, dry_run: bool, now: datetime) -> ImportReport:
-    """Adds the accounts of the CSV file at `path` that are not known yet.
+async def import_accounts(
+    database: Database,
+    accounts: Accounts,
+    path: Path,
+    *,
+    dry_run: bool,
+    now: datetime,
+    options: ImportOptions | None = None,
+) -> ImportReport:
+    """Adds the accounts of the file at `path` that are not known yet; with a key, updates those that are.
 
     Raises ConfigError with every bad row (at most `MAX_PROBLEMS`; nothing is stored then), StorageError.
     """
-    drafts = await asyncio.to_thread(_read, path, accounts, now)
-    async with database.write() as connection:
-        new = await _unknown(connection, drafts)
-        if not dry_run:
-            for chunk in _chunks(new):
-                await insert_accounts(connection, chunk)
-    return ImportReport(rows=len(drafts), added=len(new), known=len(drafts) - len(new), dry_run=dry_run)
+    options = options or ImportOptions()
+    with tempfile.TemporaryFile() as spool:
+        check = _Check(path, accounts, options, now, spool)
+        await asyncio.to_thread(check.run)
 
+        def work(connection: Connection) -> Counts:
+            with connection.begin_nested() as savepoint:
+                counts = _store(connection, check, options, now)
+                if dry_run:
+                    savepoint.rollback()
+                return counts
 
-def _read(path: Path, accounts: Accounts, now: datetime) -> list[Account]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return _drafts(path, file, accounts, now)
-    except UnicodeDecodeError as error:
-        problem = Problem(where=str(path), what="not UTF-8", hint="save it as CSV UTF-8")
-        raise ConfigError((problem,)) from error
-    except OSError as error:
-        raise ConfigError((Problem(where=str(path), what=f"cannot be read: {error.strerror}"),)) from error
-
-
-def _drafts(path: Path, file: TextIO, accounts: Accounts, now: datetime) -> list[Account]:
-    rows = csv.DictReader(file, restkey="", strict=True)
-    problems: list[Problem] = []
-    drafts: list[Account] = []
-    try:
-        _check_header(path, rows.fieldnames)
-        for row in rows:
-            try:
-                drafts.append(_draft(row, accounts, now))
-            except ValueError as error:
-                problems.append(Problem(where=f"{path}:{rows.line_num}", what=str(error)))
-            if len(drafts) > MAX_ROWS or len(problems) >= MAX_PROBLEMS:
-                break
-    except csv.Error as error:
-        problems.append(Problem(where=f"{path}:{rows.reader.line_num}", what=f"not CSV: {error}"))
-    if len(drafts) > MAX_ROWS:
-        problems.append(Problem(where=str(path), what=f"more than {MAX_ROWS} rows", hint="split the file"))
-    if problems:
-        raise ConfigError(tuple(problems))
-    return drafts
-
-
-def _check_header(path: Path, header: Sequence[str] | None) -> None:
-    names = list(header or ())
-    unknown = sorted(set(names) - COLUMNS - EXPORTED)
-    hint = f"columns: {', '.join(sorted(COLUMNS))}"
-    if unknown or len(set(names)) < len(names):
-        what = f"unknown columns: {', '.join(map(repr, unknown))}" if unknown else "a column stands twice"
-        raise ConfigError((Problem(where=f"{path}:1", what=what, hint=hint),))
-    if "name" not in names or not {"phones", "emails"} & set(names):
-        raise ConfigError((Problem(where=f"{path}:1", what="name and phones or emails are needed", hint=hint),))
-
-
-def _draft(row: dict[str, str | None], accounts: Accounts, now: datetime) -> Account:
-    if "" in row:
-        raise ValueError("more fields than columns: a field with a comma stands in quotes")
-    fields = {name: cell_text((value or "").strip()) for name, value in row.items()}
-    points = [(ContactKind.PHONE, phone, None) for phone in _parts(fields.get("phones", ""))]
-    points += [(ContactKind.EMAIL, email, None) for email in _parts(fields.get("emails", ""))]
-    if not points:
-        raise ValueError("no phone and no e-mail: nobody would ever be recognised by this account")
-    tier = fields.get("tier", "").lower()
-    if tier and tier not in set(Tier):
-        raise ValueError(f"tier {tier!r} is none of {', '.join(Tier)}")
-    return accounts.draft(
-        name=fields["name"],
-        company=fields.get("company") or None,
-        tier=Tier(tier) if tier else None,
-        language=fields.get("language") or None,
-        note=fields.get("note") or None,
-        contact_points=points,
-        now=now,
+        counts = await database.commit(work)
+    return ImportReport(
+        rows=check.rows,
+        added=counts.added,
+        updated=counts.updated,
+        known=check.rows - counts.added - counts.updated,
+        dry_run=dry_run,
+        encoding=check.encoding.name,
+        passed_over=check.passed_over,
     )
 
 
-async def _unknown(connection: AsyncConnection, drafts: Sequence[Account]) -> list[Account]:
-    """The drafts that are neither in the store nor earlier in the file."""
-    seen: set[Identity] = set()
-    for chunk in _chunks(drafts):
-        values = {(point.kind.value, point.value) for account in chunk for point in account.contact_points}
-        stored = (
-            select(accounts_table.c.name, points_table.c.kind, points_table.c.value)
-            .join_from(points_table, accounts_table)
-            .where(tuple_(points_table.c.kind, points_table.c.value).in_(values))
+def _store(connection: Connection, check: "_Check", options: ImportOptions, now: datetime) -> Counts:
+    importing = Importing(connection, key=options.key, rules=options.rules, now=now)
+    problems: list[Problem] = []
+    done = 0
+    for chunk in check.chunks():
+        try:
+            importing.store(chunk)
+        except MeansSeveral as error:
+            problems += [Problem(where=f"{check.path}:{line}", what=what) for line, what in error.rows]
+        if len(problems) >= MAX_PROBLEMS:
+            break
+        done += len(chunk)
+        if options.progress and (done % TOLD_EVERY < CHUNK or done == check.rows):
+            options.progress("stored", done)
+    if problems:
+        raise ConfigError(tuple(problems[:MAX_PROBLEMS]))
+    return importing.counts
+
+
+@dataclass(slots=True)
+class _Check:
+    """Reads the file once from end to end; every row that can be stored goes into `spool`, ready for the store."""
+
+    path: Path
+    accounts: Accounts
+    options: ImportOptions
+    now: datetime
+    spool: IO[bytes]
+    rows: int = 0
+    encoding: Encoding = field(init=False)
+    passed_over: tuple[str, ...] = ()
+    _problems: list[Problem] = field(default_factory=list)
+    _keys: dict[str, int] = field(default_factory=dict)
+    """Where in the file each key stands."""
+
+    def run(self) -> None:
+        try:
+            self.encoding = encoding_of(self.path, self.options.encoding)
+            with self.path.open(encoding=self.encoding.codec, newline="") as file:
+                self._read(file)
+        except OSError as error:
+            raise ConfigError((Problem(where=str(self.path), what=f"cannot be read: {error.strerror}"),)) from error
+        if self._problems:
+            raise ConfigError(tuple(self._problems))
+
+    def chunks(self) -> Iterator[list[dict[str, Any]]]:
+        self.spool.seek(0)
+        chunk: list[dict[str, Any]] = []
+        for line in self.spool:
+            chunk.append(orjson.loads(line))
+            if len(chunk) == CHUNK:
+                yield chunk
+                chunk = []
+        if chunk:
+            yield chunk
+
+    def _read(self, file: TextIO) -> None:
+        drafts = self._cards(file) if self.path.suffix.lower() == ".vcf" else self._table_rows(file)
+        try:
+            for line, make in drafts:
+                try:
+                    self._keep(line, make())
+                except ValueError as error:
+                    self._problem(line, str(error))
+                if len(self._problems) >= MAX_PROBLEMS:
+                    return
+                if self.rows > MAX_ROWS:
+                    self._problem(line, f"more than {MAX_ROWS} rows", "split the file")
+                    return
+        except UnreadableLine as error:
+            self._problem(error.line, str(error))
+
+    def _table_rows(self, file: TextIO) -> Iterator[tuple[int, Callable[[], Draft]]]:
+        try:
+            table = Table(lines_of(file), self.options.columns)
+        except csv.Error as error:
+            raise UnreadableLine(1, f"not CSV: {error}") from error
+        except ValueError as error:
+            self._problem(1, str(error), f"columns: {', '.join(sorted(COLUMNS))}")
+            return
+        self.passed_over = table.passed_over
+        try:
+            for row in table:
+                yield table.line, lambda row=row: table.draft(row)  # type: ignore[misc]
+        except csv.Error as error:
+            raise UnreadableLine(table.line, f"not CSV: {error}") from error
+
+    def _cards(self, file: TextIO) -> Iterator[tuple[int, Callable[[], Draft]]]:
+        if self.options.columns:
+            raise ConfigError((Problem(where="--column", what="vCards have no columns"),))
+        from storage.import_vcards import card_draft, cards_of  # noqa: PLC0415 (its library takes 0.2 s to load)
+
+        for line, card in cards_of(lines_of(file)):
+            yield line, lambda card=card: card_draft(card)  # type: ignore[misc]
+
+    def _keep(self, line: int, draft: Draft) -> None:
+        """Raises ValueError for what cannot be stored."""
+        account = self.accounts.draft(
+            name=draft.name,
+            company=draft.company,
+            tier=draft.tier,
+            language=draft.language,
+            note=draft.note,
+            contact_points=draft.points,
+            now=self.now,
         )
-        seen.update((fold(name), kind, value) for name, kind, value in await connection.execute(stored))
-    new = []
-    for account in drafts:
-        own = {(fold(account.name), point.kind.value, point.value) for point in account.contact_points}
-        if seen.isdisjoint(own):
-            new.append(account)
-        seen |= own
-    return new
+        key = self._key(line, [point.value for point in account.contact_points if point.kind is self.options.key])
+        row = {
+            "line": line,
+            "key": key,
+            "account_id": account.account_id,
+            "columns": {
+                "name": account.name,
+                "company": account.company,
+                "tier": account.tier,
+                "language": account.language,
+                "note": account.note,
+                **_profile(draft.profile),
+            },
+            "for_searches": name_columns(account.name, account.company),
+            "birthday": draft.birthday,
+            "points": [
+                {
+                    "kind": point.kind,
+                    "value": point.value,
+                    "as_given": point.as_given,
+                    "label": point.label,
+                    "extension": point.extension or "",
+                }
+                for point in account.contact_points
+            ],
+        }
+        self.spool.write(orjson.dumps(row) + b"\n")
+        self.rows += 1
+        if self.options.progress and self.rows % TOLD_EVERY == 0:
+            self.options.progress("checked", self.rows)
+
+    def _key(self, line: int, values: Sequence[str]) -> str | None:
+        if self.options.key is None:
+            return None
+        if len(values) != 1:
+            raise ValueError(f"a row has one {self.options.key.value}, its key; this one has {len(values) or 'none'}")
+        first = self._keys.setdefault(values[0], line)
+        if first != line:
+            raise ValueError(f"{self.options.key.value} {values[0]!r} is the key of line {first} already")
+        return values[0]
+
+    def _problem(self, line: int, what: str, hint: str = "") -> None:
+        self._problems.append(Problem(where=f"{self.path}:{line}", what=what, hint=hint))
 
 
-def _chunks(accounts: Sequence[Account]) -> Iterator[Sequence[Account]]:
-    for start in range(0, len(accounts), CHUNK):
-        yield accounts[start : start + CHUNK]
-
-
-def _parts(field: str) -> list[str]:
-    return [part for part in (part.strip() for part in field.split(";")) if part]
+def _profile(given: Mapping[str, str | float]) -> dict[str, Any]:
+    return profile_columns(given, None, {}) if given else {}

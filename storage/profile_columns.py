@@ -32,7 +32,7 @@ _TEXTS = frozenset({"preferences", "taboos"})
 _LARGEST = 1e15
 
 
-def profile_of(row: Row[Any]) -> Profile:
+def profile_of(row: Any) -> Profile:
     """The customer's file; what a newer version wrote and this one does not know is passed over."""
     details = row.details or {}
     profile = Profile(
@@ -59,13 +59,14 @@ def profile_of(row: Row[Any]) -> Profile:
     return NOTHING_KNOWN if profile == NOTHING_KNOWN else profile
 
 
-def profile_columns(changes: Mapping[str, Any], present: Row[Any], fields: Mapping[str, FieldType]) -> dict[str, Any]:
-    """The columns for these changes of a file (only the keys given; None clears). `fields` are the site's own, by name.
+def profile_columns(changes: Mapping[str, Any], present: Row[Any] | None, fields: Mapping[str, FieldType]) -> dict[str, Any]:
+    """The columns for these changes of a file (only the keys given; None clears). `present` is the account's row, None for a new
+    one; `fields` are the site's own, by name.
 
     Raises ValueError, which names the field and says what cannot be read.
     """
     columns: dict[str, Any] = {}
-    details = dict(present.details or {})
+    details = dict((present and present.details) or {})
     for key, value in changes.items():
         match key:
             case "kind" | "chain_place" | "stage":

@@ -281,9 +281,31 @@ def test_customers_are_imported_once(cti, config, tmp_path):
     tried = cti("import", "accounts", file, "--dry-run")
     first, second = (cti("import", "accounts", file) for _ in range(2))
 
-    assert tried == Done(0, "2 rows: 2 would be added, 0 known already.\n", "")
-    assert first == Done(0, "2 rows: 2 added, 0 known already.\n", "")
-    assert second == Done(0, "2 rows: 0 added, 2 known already.\n", "")
+    assert tried == Done(0, "2 rows (UTF-8): 2 would be added, 0 known already.\n", "")
+    assert first == Done(0, "2 rows (UTF-8): 2 added, 0 known already.\n", "")
+    assert second == Done(0, "2 rows (UTF-8): 0 added, 2 known already.\n", "")
+
+
+def test_a_list_of_another_program_updates_by_its_key(cti, config, tmp_path):
+    file = tmp_path / "customers.csv"
+    how = ("--key", "customer_number", "--column", "name=客户名称", "--column", "customer_numbers=编号")
+    first, second = (f"编号;客户名称;地区\nK-7;{name};北京\n".encode("gb18030") for name in ("王芳", "李雷"))
+    file.write_bytes(first)
+    added = cti("import", "accounts", file, *how)
+    file.write_bytes(second)
+
+    updated = cti("import", "accounts", file, *how)
+
+    passed_over = "Passed over: '地区'.\n"
+    assert added == Done(0, f"1 rows (GB18030): 1 added, 0 updated, 0 known already.\n{passed_over}", "")
+    assert updated == Done(0, f"1 rows (GB18030): 0 added, 1 updated, 0 known already.\n{passed_over}", "")
+
+
+def test_a_mapping_of_columns_that_cannot_be_read(cti, config):
+    done = cti("import", "accounts", "customers.csv", "--column", "colour=x")
+
+    assert (done.code, done.out) == (2, "")
+    assert "'colour' is no column of ours" in done.err
 
 
 def test_a_bad_row_stops_the_whole_file(cti, config, tmp_path):

@@ -112,8 +112,11 @@ async def test_every_bad_row_is_told_and_nothing_is_stored(accounts: Accounts, i
         ("name,note\nZoë,x\n", ":1: name and phones or emails are needed"),
         ('name,phones\n"Zoë,020 7946 0018\n', ":2: not CSV: unexpected end of data"),
         ("name,phones\n" + "x" * 200_000 + ",1\n", ":2: not CSV: field larger than field limit"),
-        (b"name,phones\nZo\xeb,020 7946 0018\n", ": not UTF-8 (save it as CSV UTF-8)"),
-        (b"PK\x03\x04\x00\x00", ":1: unknown columns: 'PK"),
+        (
+            b"name,phones\nZo\xeb,020 7946 0018\n",
+            ":2: neither UTF-8 nor GB18030",
+        ),
+        (b"PK\x03\x04\x00\x00", ":1: a NUL character: this is no text file"),
     ],
     ids=["empty", "unknown", "role", "twice", "no-contact", "open-quote", "huge", "latin-1", "xlsx"],
 )
