@@ -22,6 +22,7 @@ from screen_pop.hub import Hub
 from screen_pop.metrics import WebMetrics
 from screen_pop.ports import (
     Accounts,
+    AuditLog,
     CallCommands,
     Callers,
     Cases,
@@ -30,6 +31,7 @@ from screen_pop.ports import (
     LiveState,
     Merges,
     Page,
+    Persons,
     Profiles,
     Readiness,
     Role,
@@ -66,6 +68,8 @@ class Services:
     merges: Merges
     profiles: Profiles
     cases: Cases
+    persons: Persons
+    audit_log: AuditLog
     interactions: Interactions
     gaps: Gaps
     commands: CallCommands

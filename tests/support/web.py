@@ -20,7 +20,7 @@ from screen_pop.metrics import WebMetrics
 from screen_pop.ports import User
 from screen_pop.server import Ports, build_app, web_runner
 from screen_pop.session import SessionLimits
-from tests.support.desk_stores import FakeCallers, FakeCases, FakeMerges, FakeProfiles
+from tests.support.desk_stores import FakeAuditLog, FakeCallers, FakeCases, FakeMerges, FakePersons, FakeProfiles
 from tests.support.gaps import FakeGaps
 from tests.support.stores import (
     NOW,
@@ -69,6 +69,8 @@ class Web:
     merges: FakeMerges
     profiles: FakeProfiles
     cases: FakeCases
+    persons: FakePersons
+    audit_log: FakeAuditLog
     interactions: FakeInteractions
     commands: FakeCommands
     callers: FakeCallers
@@ -167,6 +169,7 @@ async def running_web(
     merges, profiles, cases = FakeMerges(), FakeProfiles(accounts), FakeCases()
     sessions, commands, live, readiness = FakeSessions(users), FakeCommands(), FakeLive(), FakeReadiness()
     callers = FakeCallers(accounts)
+    persons, audit_log = FakePersons(accounts), FakeAuditLog()
     ports = Ports(
         users=users,
         sessions=sessions,
@@ -176,6 +179,8 @@ async def running_web(
         merges=merges,
         profiles=profiles,
         cases=cases,
+        persons=persons,
+        audit_log=audit_log,
         interactions=interactions,
         gaps=FakeGaps(),
         commands=commands,
@@ -215,6 +220,8 @@ async def running_web(
             merges=merges,
             profiles=profiles,
             cases=cases,
+            persons=persons,
+            audit_log=audit_log,
             interactions=interactions,
             commands=commands,
             callers=callers,
