@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, Connection, Row, Table, bindparam, delete, or_, select, tuple_, type_coerce, update
+from sqlalchemy import JSON, Connection, Row, Table, bindparam, delete, or_, select, text, tuple_, type_coerce, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from cti_bridge.domain.account import AccountId, ContactKind, account_document
@@ -134,6 +134,9 @@ def _family(connection: Connection, account_id: AccountId) -> list[str]:
 def _erase(
     connection: Connection, account_id: AccountId, numbers: Collection[str], strays: Sequence[str], by: str, now: datetime
 ) -> Erased:
+    if connection.dialect.name == "postgresql":
+        # A call recorded meanwhile waits here; waiting for the account's row instead, it would find that gone, and be refused.
+        connection.execute(text("LOCK TABLE interactions IN SHARE ROW EXCLUSIVE MODE"))
     ids = _family(connection, account_id)
     theirs = connection.scalars(select(interactions.c.interaction_id).where(interactions.c.account_id.in_(ids))).all()
     for chunk in _chunks(sorted({*theirs, *strays})):

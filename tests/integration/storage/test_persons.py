@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from cti_bridge.domain.account import Account, AccountId, ContactKind, Tier
 from cti_bridge.domain.audit import PutCall
@@ -24,7 +24,7 @@ from storage.database import Database
 from storage.identity import Choices
 from storage.interactions import Interactions
 from storage.merges import Merges
-from storage.persons import Persons
+from storage.persons import Persons, _erase
 from storage.profiles import Profiles
 from storage.recorder import Recorder
 from storage.schema import interaction_legs, interactions, metadata
@@ -178,6 +178,26 @@ async def test_a_record_that_comes_later_brings_nothing_back(
     assert rows == []
     stored = await Audits(database).by_call_ids([CallId("main:1795314829.1")])
     assert [one.is_erased for one in stored] == [True]
+
+
+async def test_a_call_that_is_recorded_meanwhile_is_not_lost(
+    database: Database, persons: Persons, recorder: Recorder, canary: Account
+):
+    """SQLite writes one after the other; on PostgreSQL the recorder must not see an account that is about to go."""
+    if database.dialect == "sqlite":
+        pytest.skip("one writer at a time")
+    waiting = select(func.count()).select_from(text("pg_locks")).where(text("NOT granted"))
+    async with database.write() as connection:
+        await connection.run_sync(lambda sync: _erase(sync, canary.account_id, (), (), "root", NOW))
+        recorded = recorder.put(a_finished_call(7), canary.account_id)
+        async with asyncio.timeout(10):
+            while not (await database.fetch(waiting))[0][0]:  # noqa: ASYNC110 (the server tells nobody)
+                await asyncio.sleep(0.01)
+
+    await recorded
+
+    rows = await database.fetch(select(interactions.c.account_id).where(interactions.c.call_id == "main:1795314829.7"))
+    assert [row.account_id for row in rows] == [None]
 
 
 async def test_nobody_is_half_erased(database: Database, persons: Persons, canary: Account):
