@@ -10,6 +10,7 @@ down_revision = "0007"
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 TIME = sa.DateTime(timezone=True)
 DOCUMENT = sa.JSON().with_variant(JSONB(), "postgresql")
+ERASED_AT = "when its customer was erased; the call's document stays as that left it"
 SAYS = "the audit log is append-only"
 
 
@@ -39,7 +40,7 @@ def upgrade() -> None:
             "CREATE TRIGGER audit_log_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log "
             "FOR EACH STATEMENT EXECUTE FUNCTION audit_log_refuse()"
         )
-    op.add_column("interactions", sa.Column("erased_at", TIME, nullable=True))
+    op.add_column("interactions", sa.Column("erased_at", TIME, nullable=True, comment=ERASED_AT))
     # What an undone merge had changed is needed no more, and holds numbers and notes.
     op.execute("UPDATE merges SET changes = '{}' WHERE undone_at IS NOT NULL")
 
