@@ -51,6 +51,7 @@ from screen_pop.live_feed import LiveFeed
 from screen_pop.metrics import WebMetrics
 from screen_pop.server import Ports, build_app, web_runner
 from storage.accounts import Accounts
+from storage.audit_log import AuditLog
 from storage.audits import Audits
 from storage.cases import Cases
 from storage.database import Database
@@ -58,6 +59,7 @@ from storage.gaps import Gaps
 from storage.identity import Choices
 from storage.interactions import Interactions
 from storage.merges import Merges
+from storage.persons import Persons
 from storage.profiles import Profiles
 from storage.recorder import Recorder
 from storage.sessions import Sessions
@@ -296,6 +298,8 @@ class Application:
             merges=Merges(self.database, self.accounts, self._webhooks.outbox),
             profiles=self.profiles,
             cases=self.cases,
+            persons=Persons(self.database, self.accounts),
+            audit_log=AuditLog(self.database),
             due_after=partial(due_after, self._rules, self.settings.cases.hours),
             interactions=self.interactions,
             gaps=Gaps(self.database),

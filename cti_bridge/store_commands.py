@@ -1,5 +1,7 @@
-"""The commands that work on the store alone: who may sign in, what comes in and what goes out."""
+"""The commands that work on the store alone: who may sign in, what comes in and goes out, a person's rights, the audit log."""
 
+import os
+import pwd
 import sys
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
@@ -9,19 +11,25 @@ from typing import Annotated, Any
 
 import typer
 
-from cti_bridge.domain.account import ContactKind
+from cti_bridge.domain.account import AccountId, ContactKind
+from cti_bridge.domain.audit_log import AuditAction, head_of
+from cti_bridge.domain.person import PersonRefused
 from cti_bridge.domain.user import Role
 from cti_bridge.terminal import ConfigOption, complain, run_to_end, settings_of
 from storage.accounts import Accounts
+from storage.audit_log import AuditLog
 from storage.database import Database
 from storage.export import export_accounts, export_interactions
 from storage.import_accounts import ImportOptions, import_accounts
 from storage.import_table import mapping_of
+from storage.persons import Persons
 from storage.users import Users
 
 users = typer.Typer(help="People who sign in.", no_args_is_help=True)
 imports = typer.Typer(help="Bring data in.", no_args_is_help=True)
 exports = typer.Typer(help="Take data out.", no_args_is_help=True)
+persons = typer.Typer(help="A customer's rights.", no_args_is_help=True)
+log_commands = typer.Typer(help="The audit log.", no_args_is_help=True)
 
 
 class ImportKey(StrEnum):
@@ -135,7 +143,13 @@ MomentOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-
 def export_accounts_command(output: OutputArgument, config: ConfigOption = None) -> None:
     """Writes every customer with numbers and addresses; `import accounts` reads it again. The file is for its owner only."""
     region = settings_of(config).numbers.region
-    _export(config, output, "accounts", lambda database: export_accounts(database, Accounts(database, region=region), output))
+
+    async def write(database: Database) -> int:
+        detail = {"format": output.suffix.lower()}
+        await AuditLog(database).append(AuditAction.ACCOUNTS_EXPORTED, actor=_actor(), detail=detail, now=datetime.now(UTC))
+        return await export_accounts(database, Accounts(database, region=region), output)
+
+    _export(config, output, "accounts", write)
 
 
 @exports.command("interactions")
@@ -147,7 +161,14 @@ def export_interactions_command(
 ) -> None:
     """Writes the contacts of every channel that began in the time given; a day alone is this machine's own."""
     begin, end = (moment and moment.astimezone() for moment in (since, until))
-    _export(config, output, "interactions", lambda database: export_interactions(database, output, since=begin, until=end))
+
+    async def write(database: Database) -> int:
+        moments = {"since": begin.isoformat() if begin else None, "until": end.isoformat() if end else None}
+        detail = {"format": output.suffix.lower(), **moments}
+        await AuditLog(database).append(AuditAction.INTERACTIONS_EXPORTED, actor=_actor(), detail=detail, now=datetime.now(UTC))
+        return await export_interactions(database, output, since=begin, until=end)
+
+    _export(config, output, "interactions", write)
 
 
 def _export(config: Path | None, output: Path, what: str, write: Callable[[Database], Coroutine[Any, Any, int]]) -> None:
@@ -166,6 +187,90 @@ def _export(config: Path | None, output: Path, what: str, write: Callable[[Datab
         run_to_end(take_out())
     except ValueError as error:
         complain(error, code=2)
+
+
+AccountArgument = Annotated[str, typer.Argument(help="The account's id, as the desk's address and `GET /accounts` show it.")]
+
+
+@persons.command("export")
+def export_person(
+    account_id: AccountArgument,
+    output: Annotated[Path, typer.Argument(help="OUT.json; nothing is written over.")],
+    config: ConfigOption = None,
+) -> None:
+    """Writes everything that is kept of one customer. The file is for its owner only."""
+    region = settings_of(config).numbers.region
+
+    async def write(database: Database) -> None:
+        reader = Persons(database, Accounts(database, region=region))
+        count = await reader.export(AccountId(account_id), output, by=_actor(), now=datetime.now(UTC))
+        print(f"Wrote the customer and {count} interactions to {output}.")
+
+    _in_ready_store(config, write)
+
+
+@persons.command("erase")
+def erase_person(
+    account_id: AccountArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="There is no way back but a backup.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Erases a customer with all merged doubles; the contacts stay as figures. Not while the customer is in a call."""
+    if not yes:
+        complain(f"this erases the account {account_id} for good: say so with --yes", code=2)
+    region = settings_of(config).numbers.region
+
+    async def remove(database: Database) -> None:
+        store = Persons(database, Accounts(database, region=region))
+        erased = await store.erase(AccountId(account_id), by=_actor(), now=datetime.now(UTC))
+        print(f"Erased {erased.accounts} accounts and {erased.cases} cases; {erased.interactions} interactions stay, as figures.")
+
+    _in_ready_store(config, remove)
+
+
+@log_commands.command("verify")
+def verify_log(
+    head: Annotated[str | None, typer.Option(help="SEQ:HASH that an earlier run printed: shows rows taken from the end.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Checks the audit log from its first row to its last. Exits 0: whole, 1: broken, with the first such row."""
+    try:
+        known = head_of(head) if head is not None else None
+    except ValueError as error:
+        complain(error, code=2)
+
+    async def walk(database: Database) -> None:
+        verified = await AuditLog(database).verify(known)
+        if verified.broken is not None:
+            complain(f"the audit log is broken: row {verified.broken.seq} {verified.broken.why}", code=1)
+        print(f"The audit log is whole: {verified.count} rows, head {verified.head}")
+
+    _in_ready_store(config, walk)
+
+
+def _in_ready_store(config: Path | None, act: Callable[[Database], Coroutine[Any, Any, None]]) -> None:
+    settings = settings_of(config)
+
+    async def in_store() -> None:
+        database = Database(settings.database.url)
+        try:
+            await database.check_schema()
+            await act(database)
+        finally:
+            await database.close()
+
+    try:
+        run_to_end(in_store())
+    except PersonRefused as refused:
+        complain(refused, code=1)
+
+
+def _actor() -> str:
+    """Who runs the command, by the operating system."""
+    try:
+        return f"command:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"command:{os.getuid()}"  # a container's user without a name
 
 
 def _with_users(config: Path | None, act: Callable[[Users], Coroutine[Any, Any, None]]) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from cti_bridge.domain.account import Account, AccountId, ContactKind, ContactPoint, Tier
 from cti_bridge.domain.agent import AgentState
 from cti_bridge.domain.audit import AuditResult
+from cti_bridge.domain.audit_log import AuditEntry
 from cti_bridge.domain.call import Call, CallId, Extension
 from cti_bridge.domain.case import Case, CaseFilter, CaseId, CaseKind
 from cti_bridge.domain.figures import QueueFigures
@@ -18,6 +19,7 @@ from cti_bridge.domain.gap import Gap
 from cti_bridge.domain.interaction import Interaction, InteractionId
 from cti_bridge.domain.listing import InteractionFilter, Page
 from cti_bridge.domain.merge import Duplicate, Merge, MergeId
+from cti_bridge.domain.person import Erased
 from cti_bridge.domain.tiers import TierChange
 from cti_bridge.domain.user import Role, User
 from cti_bridge.domain.webhook import Delivery, DeliveryId, DeliveryState
@@ -25,6 +27,7 @@ from screen_pop.pop import Identified
 
 __all__ = [
     "Accounts",
+    "AuditLog",
     "CallCommands",
     "Callers",
     "Cases",
@@ -38,6 +41,7 @@ __all__ = [
     "Merges",
     "Page",
     "PbxLink",
+    "Persons",
     "Profiles",
     "Role",
     "RoutingStatus",
@@ -143,6 +147,16 @@ class Merges(Protocol):
 
     async def duplicates(self, account_id: AccountId) -> Sequence[Duplicate]:
         """Likeliest first."""
+
+
+class Persons(Protocol):
+    async def erase(self, account_id: AccountId, *, by: str, now: datetime) -> Erased:
+        """The customer with all merged doubles. Raises PersonRefused: no-such-account, account-merged."""
+
+
+class AuditLog(Protocol):
+    async def list(self, *, cursor: str | None, limit: int) -> Page[AuditEntry]:
+        """Newest first. ValueError for a cursor not ours."""
 
 
 class Interactions(Protocol):

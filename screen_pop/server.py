@@ -16,7 +16,21 @@ from aiohttp.typedefs import Handler, Middleware
 
 from cti_bridge.domain.errors import WireError
 from screen_pop import wire
-from screen_pop.api import accounts, audits, callers, calls, cases, gaps, interactions, live, merges, routing, sessions, webhooks
+from screen_pop.api import (
+    accounts,
+    audits,
+    callers,
+    calls,
+    cases,
+    gaps,
+    interactions,
+    live,
+    merges,
+    persons,
+    routing,
+    sessions,
+    webhooks,
+)
 from screen_pop.api.operations import operations_routes
 from screen_pop.api.problems import problems, route_of
 from screen_pop.api.route import MAX_BODY_BYTES, Route, Services, handler_of
@@ -26,6 +40,7 @@ from screen_pop.metrics import WebMetrics
 from screen_pop.pages import PAGE_FOLDER, Pages, add_pages
 from screen_pop.ports import (
     Accounts,
+    AuditLog,
     CallCommands,
     Callers,
     Cases,
@@ -35,6 +50,7 @@ from screen_pop.ports import (
     LiveState,
     Merges,
     PasswordCheck,
+    Persons,
     Profiles,
     Readiness,
     Sessions,
@@ -51,6 +67,7 @@ API_ROUTES: tuple[Route, ...] = (
     *accounts.ROUTES,
     *merges.ROUTES,
     *cases.ROUTES,
+    *persons.ROUTES,
     *interactions.ROUTES,
     *calls.ROUTES,
     *callers.ROUTES,
@@ -76,6 +93,8 @@ class Ports:
     merges: Merges
     profiles: Profiles
     cases: Cases
+    persons: Persons
+    audit_log: AuditLog
     interactions: Interactions
     gaps: Gaps
     deliveries: Deliveries
@@ -111,6 +130,8 @@ def build_app(
         merges=ports.merges,
         profiles=ports.profiles,
         cases=ports.cases,
+        persons=ports.persons,
+        audit_log=ports.audit_log,
         interactions=ports.interactions,
         gaps=ports.gaps,
         deliveries=ports.deliveries,

@@ -47,6 +47,7 @@ _CALLS: Final = (
     interactions.c.outcome,
     interactions.c.call,
     interactions.c.is_ghost,
+    interactions.c.erased_at,
     interactions.c.account_set_by_agent,
     interactions.c.disposition,
     interactions.c.note,
@@ -172,6 +173,7 @@ def _put_statement(database: Database) -> Any:
         index_elements=["call_id"],
         set_={name: new[name] for name in SEEN}
         | {
+            "call": case((old.erased_at.is_not(None), old.call), else_=new.call),
             "account_id": case((old.account_set_by_agent, old.account_id), else_=func.coalesce(old.account_id, new.account_id)),
             "is_ghost": false(),
         },
@@ -238,4 +240,5 @@ def _stored_call(row: Row[Any], legs: Sequence[Row[Any]]) -> StoredCall:
         ),
         is_written_on=bool(row.account_set_by_agent or row.disposition or row.note),
         is_ghost=row.is_ghost,
+        is_erased=row.erased_at is not None,
     )

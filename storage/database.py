@@ -261,6 +261,7 @@ def _prepare_sqlite(engine: Engine, *, reads_only: bool) -> None:
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
+            "secure_delete=ON",  # what is erased is written over, not only forgotten
             f"query_only={'ON' if reads_only else 'OFF'}",
         ):
             cursor.execute(f"PRAGMA {pragma}")

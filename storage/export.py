@@ -72,14 +72,14 @@ INTERACTION_CELLS: Mapping[str, Callable[[Interaction], Any]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Format:
+class FileFormat:
     head: bytes
     row: Callable[[Any, bool], bytes]
     """What one record adds to the file; the flag: it is the first."""
     end: bytes
 
 
-class _Records(Protocol):
+class Records(Protocol):
     def __aiter__(self) -> AsyncIterator[Any]: ...
 
 
@@ -88,13 +88,13 @@ async def export_accounts(database: Database, accounts: Accounts, path: Path) ->
 
     Raises ValueError for a name that ends in neither .csv nor .json, FileExistsError and other OSErrors, StorageError.
     """
-    return await _write(path, _all_accounts(database, accounts), _format_of(path, ACCOUNT_CELLS, account_document))
+    return await write_file(path, _all_accounts(database, accounts), _format_of(path, ACCOUNT_CELLS, account_document))
 
 
 async def export_interactions(database: Database, path: Path, *, since: datetime | None, until: datetime | None) -> int:
     """Writes the interactions that began in [since, until) to `path`, oldest first; gives how many. Raises as export_accounts."""
     records = _all_interactions(database, since, until)
-    return await _write(path, records, _format_of(path, INTERACTION_CELLS, interaction_document))
+    return await write_file(path, records, _format_of(path, INTERACTION_CELLS, interaction_document))
 
 
 async def _all_accounts(database: Database, reader: Accounts) -> AsyncIterator[Account]:
@@ -132,7 +132,7 @@ async def _all_interactions(database: Database, since: datetime | None, until: d
         after = (rows[-1].started_at, rows[-1].interaction_id)
 
 
-async def _write(path: Path, records: _Records, form: _Format) -> int:
+async def write_file(path: Path, records: Records, form: FileFormat) -> int:
     """Under another name until it is whole; a link refuses to write over what is there, which a rename would not."""
     part = path.with_name(f".{path.name}.part")
     count = 0
@@ -150,17 +150,17 @@ async def _write(path: Path, records: _Records, form: _Format) -> int:
     return count
 
 
-def _format_of(path: Path, cells: Mapping[str, Callable[[Any], Any]], document: Callable[[Any], dict[str, Any]]) -> _Format:
+def _format_of(path: Path, cells: Mapping[str, Callable[[Any], Any]], document: Callable[[Any], dict[str, Any]]) -> FileFormat:
     match path.suffix.lower():
         case ".csv":
             # The mark at the beginning tells spreadsheets that this is UTF-8.
-            return _Format(
+            return FileFormat(
                 head=b"\xef\xbb\xbf" + _line(cells.keys()),
                 row=lambda record, _: _line(safe_cell(read(record)) for read in cells.values()),
                 end=b"",
             )
         case ".json":
-            return _Format(
+            return FileFormat(
                 head=b"[\n",
                 row=lambda record, first: (b"" if first else b",\n") + orjson.dumps(document(record)),
                 end=b"\n]\n",

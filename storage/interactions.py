@@ -18,7 +18,9 @@ from storage.paging import cursor_after, time_key_of
 from storage.prepared import Prepared
 from storage.schema import accounts, interaction_legs, interactions
 
-INTERACTION_COLUMNS = [column for column in interactions.c if column.name not in {"account_set_by_agent", "idempotency_key"}]
+INTERACTION_COLUMNS = [
+    column for column in interactions.c if column.name not in {"account_set_by_agent", "idempotency_key", "erased_at"}
+]
 NEWEST = Prepared(
     select(*INTERACTION_COLUMNS)
     .where(interactions.c.account_id == bindparam("account_id"))

@@ -12,9 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, literal, or_, select, update
 
 from cti_bridge.domain.account import Account, AccountId, ContactKind
+from cti_bridge.domain.audit_log import AuditAction
 from cti_bridge.domain.merge import Duplicate, DuplicateReason, Merge, MergeId, MergeRefused
 from cti_bridge.domain.webhook import account_merged
 from storage.accounts import POINT_COLUMNS, Accounts, name_columns
+from storage.audit_log import append
 from storage.database import Database
 from storage.names import SIMILAR, likeness
 from storage.schema import accounts, cases, contact_points, interactions, match_choices, merged_interactions, merges, new_id
@@ -163,6 +165,8 @@ def _merge(connection: Connection, kept: AccountId, merged: AccountId, by: str, 
     connection.execute(update(cases).where(cases.c.account_id == merged).values(account_id=kept))
     connection.execute(update(match_choices).where(match_choices.c.account_id == merged).values(account_id=kept))
     connection.execute(update(accounts).where(accounts.c.account_id == merged).values(merged_into=kept, updated_at=now))
+    told = {"merge_id": merge_id, "merged_id": merged}
+    append(connection, AuditAction.ACCOUNT_MERGED, actor=by, subject=kept, detail=told, now=now)
     return Merge(merge_id=merge_id, kept=kept, merged=merged, by=by, at=now)
 
 
@@ -193,7 +197,15 @@ def _undo(connection: Connection, merge_id: MergeId, by: str, now: datetime) -> 
     connection.execute(update(accounts).where(accounts.c.account_id == row.merged_id).values(merged_into=None, updated_at=now))
     for pointing in row.changes["pointing"]:
         connection.execute(update(accounts).where(accounts.c.account_id == pointing).values(merged_into=row.merged_id))
-    connection.execute(update(merges).where(merges.c.merge_id == merge_id).values(undone_by=by, undone_at=now))
+    connection.execute(update(merges).where(merges.c.merge_id == merge_id).values(undone_by=by, undone_at=now, changes={}))
+    append(
+        connection,
+        AuditAction.ACCOUNT_PARTED,
+        actor=by,
+        subject=row.kept_id,
+        detail={"merge_id": merge_id, "merged_id": row.merged_id},
+        now=now,
+    )
     return _merge_of(connection.execute(select(merges).where(merges.c.merge_id == merge_id)).one())
 
 

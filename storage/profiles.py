@@ -8,8 +8,10 @@ import structlog
 from sqlalchemy import Connection, Row, select, update
 
 from cti_bridge.domain.account import Account, AccountId, Tier
+from cti_bridge.domain.audit_log import AuditAction
 from cti_bridge.domain.tiers import TierChange, TierRules, decide_tier
 from storage.accounts import ACCOUNT_COLUMNS, Accounts
+from storage.audit_log import append
 from storage.database import Database
 from storage.profile_columns import FieldType, profile_columns, profile_of
 from storage.schema import accounts, tier_changes
@@ -59,6 +61,8 @@ class Profiles:
             row = _locked(connection, account_id)
             if row is not None:
                 _set_tier(connection, row, tier, f"set by {by}", by=by, now=now)
+                told = {"before": row.tier, "after": tier.value if tier else None}
+                append(connection, AuditAction.TIER_SET, actor=by, subject=account_id, detail=told, now=now)
             return row is not None
 
         return await self._database.commit(work)

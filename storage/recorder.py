@@ -208,15 +208,20 @@ SEEN = ("channel", "direction", "started_at", "ended_at", "agent", "queue", "out
 def _upsert(database: Database) -> sqlite.Insert | postgresql.Insert:
     """What the system saw replaces what it saw before; what the agent wrote stays, and so does an account once known.
 
-    What the PBX's own record has set right stays too: a replay of the journal must not bring the mistake back.
+    What the PBX's own record has set right stays too: a replay of the journal brings no mistake back, and nobody who was erased.
     """
     statement = insert_call(database)
     new, old = statement.excluded, interactions.c
+    from_ami = old.source == RecordSource.AMI.value
     first_known = func.coalesce(old.account_id, new.account_id)
     return statement.on_conflict_do_update(
         index_elements=["call_id"],
-        set_={name: case((old.source == RecordSource.AMI.value, new[name]), else_=old[name]) for name in SEEN}
-        | {"account_id": case((old.account_set_by_agent, old.account_id), else_=first_known), "is_ghost": false()},
+        set_={name: case((from_ami, new[name]), else_=old[name]) for name in SEEN}
+        | {
+            "call": case((from_ami & old.erased_at.is_(None), new.call), else_=old.call),
+            "account_id": case((old.account_set_by_agent, old.account_id), else_=first_known),
+            "is_ghost": false(),
+        },
     )
 
 

@@ -81,17 +81,18 @@ class Document(TypeDecorator[dict[str, Any]]):
     cache_ok = True
 
     def process_bind_param(self, value: dict[str, Any] | None, dialect: Dialect) -> Any:
-        return _storable(value)
+        return storable(value)
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
+    """The value as the store gives it back."""
     match value:
         case str():
             return value.translate(UNSTORABLE)
         case dict():
-            return {_storable(key): _storable(item) for key, item in value.items()}
+            return {storable(key): storable(item) for key, item in value.items()}
         case list() | tuple():
-            return [_storable(item) for item in value]
+            return [storable(item) for item in value]
         case _:
             return value
 
@@ -226,6 +227,7 @@ interactions = Table(
         server_default=false(),
         comment="no call of the PBX stands behind it; kept because an agent wrote on it",
     ),
+    Column("erased_at", UtcTime, comment="when its customer was erased; the call's document stays as that left it"),
     Index(None, "account_id", "started_at", "interaction_id"),
     Index(None, "started_at", "interaction_id"),
     Index(None, "agent", "started_at", "interaction_id"),
@@ -255,6 +257,19 @@ audit_runs = Table(
     Column("at", UtcTime, nullable=False),
     Column("result", Document, nullable=False),
     Index(None, "pbx", "reason", "at", "run_id"),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", UtcTime, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text),
+    Column("detail", Document, nullable=False),
+    Column("prev_hash", Text, nullable=False),
+    Column("hash", Text, nullable=False),
 )
 
 cases = Table(

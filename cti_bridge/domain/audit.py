@@ -31,7 +31,8 @@ class StoredCall:
     """A call as it stands in the store. The columns are kept apart from the document: one may be wrong without the other.
 
     `document` is None where an agent's wrap-up came before the call's own record. `is_written_on`: an agent set its label, its
-    note or its account. `is_ghost`: an earlier audit found no call of the PBX behind it.
+    note or its account. `is_ghost`: an earlier audit found no call of the PBX behind it. `is_erased`: its customer was erased,
+    and the number with it.
     """
 
     call_id: CallId
@@ -47,6 +48,7 @@ class StoredCall:
     talks: tuple[Talk, ...] = ()
     is_written_on: bool = False
     is_ghost: bool = False
+    is_erased: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

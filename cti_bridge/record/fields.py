@@ -76,7 +76,7 @@ def _sees_a_part(recorded: RecordedCall) -> bool:
 
 
 def _customer_number(stored: StoredCall, document: Mapping[str, Any], recorded: RecordedCall) -> _Differs | None:
-    if _sees_a_part(recorded) and stored.direction != Direction.INBOUND.value:
+    if stored.is_erased or (_sees_a_part(recorded) and stored.direction != Direction.INBOUND.value):
         return None
     return _same([document.get("customer_number")], recorded.customer_number)
 

@@ -114,6 +114,24 @@ class MergeAnswer(_Answer):
     undone_at: datetime | None
 
 
+class ErasedAnswer(_Answer):
+    account_id: str
+    accounts: int
+    interactions: int
+    cases: int
+
+
+class AuditEntryAnswer(_Answer):
+    seq: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str | None
+    detail: dict[str, str | int | None]
+    prev_hash: str
+    hash: str
+
+
 class CaseAnswer(_Answer):
     case_id: str
     account_id: str

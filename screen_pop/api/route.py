@@ -22,6 +22,7 @@ from screen_pop.hub import Hub
 from screen_pop.metrics import WebMetrics
 from screen_pop.ports import (
     Accounts,
+    AuditLog,
     CallCommands,
     Callers,
     Cases,
@@ -31,6 +32,7 @@ from screen_pop.ports import (
     LiveState,
     Merges,
     Page,
+    Persons,
     Profiles,
     Readiness,
     Role,
@@ -67,6 +69,8 @@ class Services:
     merges: Merges
     profiles: Profiles
     cases: Cases
+    persons: Persons
+    audit_log: AuditLog
     interactions: Interactions
     gaps: Gaps
     deliveries: Deliveries

@@ -8,10 +8,12 @@ from typing import Any
 import uuid_utils
 
 from cti_bridge.domain.account import Account, AccountId, NotFound, Tier
+from cti_bridge.domain.audit_log import AuditEntry
 from cti_bridge.domain.call import CallId, Extension
 from cti_bridge.domain.case import Case, CaseFilter, CaseId, CaseKind, CaseRefused, ComplaintStep
 from cti_bridge.domain.listing import Page
 from cti_bridge.domain.merge import Duplicate, Merge, MergeId, MergeRefused
+from cti_bridge.domain.person import Erased, PersonRefused
 from cti_bridge.domain.tiers import TierChange
 from cti_bridge.domain.webhook import Delivery, DeliveryId, DeliveryState
 from screen_pop.pop import Chosen, Identified, identify
@@ -64,6 +66,30 @@ class FakeMerges:
 
     async def duplicates(self, account_id: AccountId) -> Sequence[Duplicate]:
         return self.proposals
+
+
+@dataclass
+class FakePersons:
+    accounts: FakeAccounts
+    erased: list[tuple[AccountId, str]] = field(default_factory=list)
+    refusal: PersonRefused | None = None
+
+    async def erase(self, account_id: AccountId, *, by: str, now: datetime) -> Erased:
+        if self.refusal:
+            raise self.refusal
+        del self.accounts.kept[account_id]
+        self.erased.append((account_id, by))
+        return Erased(account_id=account_id, accounts=1, interactions=2, cases=0)
+
+
+@dataclass
+class FakeAuditLog:
+    entries: list[AuditEntry] = field(default_factory=list)
+
+    async def list(self, *, cursor: str | None, limit: int) -> Page[AuditEntry]:
+        if cursor is not None:
+            raise ValueError("not ours")
+        return Page(items=tuple(self.entries[:limit]), next=None)
 
 
 @dataclass

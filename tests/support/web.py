@@ -20,7 +20,15 @@ from screen_pop.metrics import WebMetrics
 from screen_pop.ports import User
 from screen_pop.server import Ports, build_app, web_runner
 from screen_pop.session import SessionLimits
-from tests.support.desk_stores import FakeCallers, FakeCases, FakeDeliveries, FakeMerges, FakeProfiles
+from tests.support.desk_stores import (
+    FakeAuditLog,
+    FakeCallers,
+    FakeCases,
+    FakeDeliveries,
+    FakeMerges,
+    FakePersons,
+    FakeProfiles,
+)
 from tests.support.gaps import FakeGaps
 from tests.support.stores import (
     NOW,
@@ -70,6 +78,8 @@ class Web:
     profiles: FakeProfiles
     cases: FakeCases
     deliveries: FakeDeliveries
+    persons: FakePersons
+    audit_log: FakeAuditLog
     interactions: FakeInteractions
     commands: FakeCommands
     callers: FakeCallers
@@ -168,6 +178,7 @@ async def running_web(
     merges, profiles, cases = FakeMerges(), FakeProfiles(accounts), FakeCases()
     sessions, commands, live, readiness = FakeSessions(users), FakeCommands(), FakeLive(), FakeReadiness()
     callers, deliveries = FakeCallers(accounts), FakeDeliveries()
+    persons, audit_log = FakePersons(accounts), FakeAuditLog()
     ports = Ports(
         users=users,
         sessions=sessions,
@@ -177,6 +188,8 @@ async def running_web(
         merges=merges,
         profiles=profiles,
         cases=cases,
+        persons=persons,
+        audit_log=audit_log,
         interactions=interactions,
         gaps=FakeGaps(),
         deliveries=deliveries,
@@ -218,6 +231,8 @@ async def running_web(
             profiles=profiles,
             cases=cases,
             deliveries=deliveries,
+            persons=persons,
+            audit_log=audit_log,
             interactions=interactions,
             commands=commands,
             callers=callers,

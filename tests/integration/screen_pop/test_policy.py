@@ -20,6 +20,8 @@ MATRIX: dict[str, set[str]] = {
     "POST /api/v1/accounts": ALL,
     "GET /api/v1/accounts/{account_id}": ALL,
     "PATCH /api/v1/accounts/{account_id}": ALL,
+    "DELETE /api/v1/accounts/{account_id}": {"admin"},
+    "GET /api/v1/audit-log": {"admin"},
     "GET /api/v1/accounts/{account_id}/timeline": ALL,
     "POST /api/v1/accounts/{account_id}/merge": ALL,
     "GET /api/v1/accounts/{account_id}/merges": ALL,

@@ -1,0 +1,35 @@
+"""The rights of a person: what was erased of one, and why it may not be done now."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cti_bridge.domain.account import AccountId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """How much went. `accounts` counts the account and its merged doubles; `interactions` those that stay without the person."""
+
+    account_id: AccountId
+    accounts: int
+    interactions: int
+    cases: int
+
+
+class PersonRefused(Exception):
+    """The person cannot be exported or erased as asked; `kind` is the stable problem type, the text says why and what to do."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+
+
+def erased_document(erased: Erased) -> dict[str, Any]:
+    """The result as the REST API and the audit log show it."""
+    return {
+        "account_id": erased.account_id,
+        "accounts": erased.accounts,
+        "interactions": erased.interactions,
+        "cases": erased.cases,
+    }
