@@ -21,6 +21,8 @@ _NUMBERED = re.compile(r"(?:PJSIP|SIP)/.+-([0-9a-f]{8})", re.DOTALL)
 _NOBODY = "N/A"
 _OUT_OF_ORDER = 100
 """Channels that begin at once may be numbered in any order, and then the younger may carry the older second."""
+_FIRST = (0, 0)
+"""The counts of the first channel of an Asterisk process, in its Uniqueid and in its name."""
 _GLUE = "holding_bridge"
 """Technology of parking lots and waiting rooms: whoever is in one at the same time does not hear the others."""
 
@@ -140,7 +142,9 @@ class Groups:
         last, self._last_start = self._last_start, now
         if last is None or not (now[1] < last[1] and now[2] < last[2]):
             return False
-        return now[0] > last[0] + 1 or (now[0] > last[0] and now[1] < last[1] - _OUT_OF_ORDER)
+        if now[0] <= last[0]:
+            return False
+        return now[0] > last[0] + 1 or now[1:] == _FIRST or now[1] < last[1] - _OUT_OF_ORDER
 
     def _broken_off(self) -> Iterator[Group]:
         for group in list(self.rest()):

@@ -86,6 +86,7 @@ async def test_an_attended_transfer_is_the_same_in_the_record_though_its_files_a
 async def test_lines_that_a_caller_forges_make_no_call(lab: Lab) -> None:
     """`%0d%0a` in the user part of the SIP From goes unescaped into CEL, CDR and queue_log (Asterisk 22)."""
     began = datetime.now(UTC)
+    before = await record_of(lab, began)
     await lab.only("support", "1001")
     phone, carrier = await lab.phone("1001"), await lab.carrier()
 
@@ -100,8 +101,9 @@ async def test_lines_that_a_caller_forges_make_no_call(lab: Lab) -> None:
 
     assert (call.queues, call.answered_by, call.hung_up_by) == (("support",), ("1001",), "customer")
     assert "vip" not in {queue for one in read.calls for queue in one.queues or ()}
-    assert any("line end in it" in problem.what or "forged" in problem.what for problem in read.problems)
-    assert {problem.file for problem in read.problems} == {str(lab.pbx.queue_log)}
+    problems = [problem for problem in read.problems if problem not in before.problems]
+    assert any("line end in it" in problem.what or "forged" in problem.what for problem in problems)
+    assert {problem.file for problem in problems} == {str(lab.pbx.queue_log)}
 
 
 async def test_a_call_in_which_the_pbx_was_killed_is_told_as_lost_by_the_system(lab: Lab) -> None:

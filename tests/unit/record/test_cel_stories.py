@@ -131,13 +131,13 @@ def test_an_assigned_uniqueid_is_no_restart_of_the_pbx() -> None:
     assert [(call.outcome, call.ended_at is None) for call in calls] == [(Outcome.ABANDONED, False), (None, True)]
 
 
-@pytest.mark.parametrize("seconds", [1, 60], ids=["killed and up again within a second", "a minute later"])
-def test_a_restart_leaves_the_calls_before_it_without_an_end(seconds: int) -> None:
+@pytest.mark.parametrize(("seconds", "serial"), [(1, 500), (1, 5), (60, 500)], ids=["at once", "at once, few calls", "later"])
+def test_a_restart_leaves_the_calls_before_it_without_an_end(seconds: int, serial: int) -> None:
     before, after = "PJSIP/trunk-000000a0", "PJSIP/trunk-00000000"
     uid = f"{START + seconds:.0f}.0"
     late = CelRow("CHAN_START", START + seconds, after, uid, uid, "0613", "8001", "", "", "", {})
 
-    calls = calls_of(row("CHAN_START", 0, before, 500, caller="0612", exten="8001"), late)
+    calls = calls_of(row("CHAN_START", 0, before, serial, caller="0612", exten="8001"), late)
 
     assert [(call.outcome, call.hung_up_by, call.ended_at) for call in calls] == [
         (Outcome.LOST, Party.SYSTEM, None),
