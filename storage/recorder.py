@@ -195,8 +195,11 @@ class Recorder:
 
 
 def _ended(connection: Connection, calls: Mapping[CallId, Call]) -> Iterator[Happening]:
+    """Nobody is told of a call whose customer was erased."""
     column = interactions.c
-    stored = select(column.call_id, column.interaction_id, column.account_id).where(column.call_id.in_(calls))
+    stored = select(column.call_id, column.interaction_id, column.account_id).where(
+        column.call_id.in_(calls), column.erased_at.is_(None)
+    )
     for row in connection.execute(stored).all():
         yield call_ended(calls[row.call_id], row.interaction_id, row.account_id)
 
@@ -235,9 +238,9 @@ def insert_call(database: Database) -> sqlite.Insert | postgresql.Insert:
 
 
 def replace_legs(connection: Connection, calls: Mapping[CallId, Call], *, source: RecordSource) -> None:
-    """The legs of the calls that come from this source; those of others stay as they are."""
+    """The legs of the calls that come from this source; those of others, and of erased customers, stay as they are."""
     ids = select(interactions.c.call_id, interactions.c.interaction_id).where(
-        interactions.c.call_id.in_(calls), interactions.c.source == source.value
+        interactions.c.call_id.in_(calls), interactions.c.source == source.value, interactions.c.erased_at.is_(None)
     )
     found = {row.call_id: row.interaction_id for row in connection.execute(ids)}
     connection.execute(delete(interaction_legs).where(interaction_legs.c.interaction_id.in_(found.values())))

@@ -16,6 +16,7 @@ from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.person import PersonRefused
 from cti_bridge.domain.recorded_call import RecordSource
 from cti_bridge.domain.tiers import TierRules
+from cti_bridge.domain.webhook import WebhookEvent
 from storage.accounts import Accounts
 from storage.audit_log import AuditLog
 from storage.audits import Audits
@@ -28,11 +29,13 @@ from storage.persons import Persons, _erase
 from storage.profiles import Profiles
 from storage.recorder import Recorder
 from storage.schema import interaction_legs, interactions, metadata
+from storage.webhooks import Outbox
 from tests.support.store import NOW, a_finished_call, an_account, an_email
 
 NUMBER, AS_SHOWN = "+442079460777", "02079460777"
 CANARIES = ("canary", "2079460777", "7700900777")
 """Whatever tells of the customer of these tests holds one of them."""
+TRANSFERS = (Transfer(type=TransferType.BLIND, from_agent="1002", to=AS_SHOWN, at=NOW),)
 
 
 @pytest.fixture
@@ -46,8 +49,14 @@ def persons(database: Database, accounts: Accounts) -> Persons:
 
 
 @pytest.fixture
-async def recorder(database: Database) -> AsyncIterator[Recorder]:
-    recorder = Recorder(database)
+def outbox(database: Database) -> Outbox:
+    """One webhook that is told of everything, and whose target has taken nothing yet."""
+    return Outbox(database=database, asked_for={event: ["crm"] for event in WebhookEvent})
+
+
+@pytest.fixture
+async def recorder(database: Database, outbox: Outbox) -> AsyncIterator[Recorder]:
+    recorder = Recorder(database, outbox=outbox)
     running = asyncio.create_task(recorder.run())
     yield recorder
     running.cancel()
@@ -58,14 +67,14 @@ def a_canarys_call(number: int, **changes):
 
 
 @pytest.fixture
-async def canary(database: Database, accounts: Accounts, recorder: Recorder) -> Account:
+async def canary(database: Database, accounts: Accounts, recorder: Recorder, outbox: Outbox) -> Account:
     """A customer with everything a customer can have: a double merged in, a merge undone, calls, contacts, cases, choices."""
     phones = [(ContactKind.PHONE, AS_SHOWN, "canary's desk"), (ContactKind.EMAIL, "canary@example.org", None)]
     one = await an_account(accounts, name="Canary Quill", company="Canary & Sons", note="canary note", contact_points=phones)
     mobile = [(ContactKind.PHONE, "07700 900777", None)]
     double = await an_account(accounts, name="C. Canary", note="canary too", contact_points=mobile)
     wrong = await an_account(accounts, name="Someone", phone="020 7946 0111")
-    merges, interactions_, choices = Merges(database, accounts), Interactions(database), Choices(database)
+    merges, interactions_, choices = Merges(database, accounts, outbox), Interactions(database), Choices(database)
     profiles = Profiles(database, accounts, rules=TierRules(), fields={})
     await profiles.change(one.account_id, {"preferences": "canary seeds", "taboos": "canary cats"}, now=NOW)
     await profiles.set_tier(one.account_id, Tier.GOLD, by="sue", now=NOW)
@@ -75,15 +84,14 @@ async def canary(database: Database, accounts: Accounts, recorder: Recorder) -> 
     await interactions_.add(an_email(account_id=double.account_id, note="canary mail"), idempotency_key="canary-1")
     await merges.merge(one.account_id, double.account_id, by="ada", now=NOW)
 
-    transfers = (Transfer(type=TransferType.BLIND, from_agent="1002", to=AS_SHOWN, at=NOW),)
-    await recorder.put(a_canarys_call(1, transfers=transfers), one.account_id)
+    await recorder.put(a_canarys_call(1, transfers=TRANSFERS), one.account_id)
     await recorder.put(a_canarys_call(2, did=NUMBER, direction=Direction.OUTBOUND), None)
     await recorder.put(a_canarys_call(3), wrong.account_id)
     for number in (1, 2):
         call_id = CallId(f"main:1795314829.{number}")
         await recorder.set_wrap_up(call_id, {"note": "canary sang", "disposition": "canary"}, call=None, now=NOW)
     await choices.learn(NUMBER, one.account_id, call_id=CallId("main:1795314829.1"), chosen_by="1002", now=NOW)
-    await Cases(database).open(one.account_id, kind=CaseKind.COMPLAINT, subject="canary is ill", by="ada", now=NOW)
+    await Cases(database, outbox).open(one.account_id, kind=CaseKind.COMPLAINT, subject="canary is ill", by="ada", now=NOW)
     found = await accounts.by_id(one.account_id)
     assert found is not None
     return found
@@ -105,7 +113,7 @@ async def test_nothing_of_an_erased_customer_is_left(database: Database, persons
     erased = await persons.erase(canary.account_id, by="root", now=NOW)
 
     assert {name.partition(".")[0] for name in before} >= {
-        "accounts", "contact_points", "merges", "interactions", "cases", "match_choices",
+        "accounts", "contact_points", "merges", "interactions", "cases", "match_choices", "webhook_deliveries",
     }  # fmt: skip
     assert await traces(database) == []
     assert (erased.accounts, erased.interactions, erased.cases) == (2, 2, 1)
@@ -169,7 +177,7 @@ async def test_a_record_that_comes_later_brings_nothing_back(
     """A replay of the journal, and a call that was going on meanwhile."""
     await persons.erase(canary.account_id, by="root", now=NOW)
 
-    await recorder.put(a_canarys_call(1), canary.account_id)
+    await recorder.put(a_canarys_call(1, transfers=TRANSFERS), canary.account_id)
     await Audits(database).mend([PutCall(call=a_canarys_call(1), source=RecordSource.CEL)])
     await recorder.put(a_finished_call(8, customer_number=None, presented_number=None), canary.account_id)
 
