@@ -124,13 +124,14 @@ async def test_the_time_in_which_the_service_was_away_is_a_gap(tmp_path, templat
         settings = settings_for(tmp_path, template, pbx.port)
         async with serving(settings) as first:
             await ready(first, agents=3)
-            screen = await (await first.sign_in("one")).opens()
+            screen, other = [await (await first.sign_in(name)).opens() for name in ("one", "two")]
             talking = await pbx.call_in("8001", ZOE)
             await screen.until("pop")
             pbx.phone("1001").answer()
             await screen.until("call.answered")
             over = await pbx.call_in("8001", ZOE)
             await pbx.phone("1002").rings()
+            await other.until("pop")
         over.hang_up()
         async with serving(settings) as second:
             await ready(second, agents=3)
