@@ -148,8 +148,7 @@ class _Decoder:
         keys = reply.response.keys
         if "CoreStartupDate" in keys or "AsteriskVersion" in keys:
             self._facts.update(keys)
-            started = f"{self._facts.get('CoreStartupDate', '')} {self._facts.get('CoreStartupTime', '')}".strip()
-            self.identity = PbxIdentity(started=started, version=self._facts.get("AsteriskVersion", ""))
+            self.identity = PbxIdentity.of(self._facts)
 
     def _expects(self, action_id: str) -> bool:
         return bool(self._ids) and action_id.startswith(self._ids)

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TextIO
 
@@ -183,7 +184,7 @@ class _Check:
         self.passed_over = table.passed_over
         try:
             for row in table:
-                yield table.line, lambda row=row: table.draft(row)  # type: ignore[misc]
+                yield table.line, partial(table.draft, row)
         except csv.Error as error:
             raise UnreadableLine(table.line, f"not CSV: {error}") from error
 
@@ -193,7 +194,7 @@ class _Check:
         from storage.import_vcards import card_draft, cards_of  # noqa: PLC0415 (its library takes 0.2 s to load)
 
         for line, card in cards_of(lines_of(file)):
-            yield line, lambda card=card: card_draft(card)  # type: ignore[misc]
+            yield line, partial(card_draft, card)
 
     def _keep(self, line: int, draft: Draft) -> None:
         """Raises ValueError for what cannot be stored."""

@@ -11,7 +11,7 @@ the buffer is empty: the resync then tells the state, and the gap is visible, wh
 import asyncio
 import contextlib
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,6 +69,12 @@ class PbxIdentity:
 
     started: str
     version: str
+
+    @classmethod
+    def of(cls, facts: Mapping[str, str]) -> "PbxIdentity":
+        """From what CoreStatus and CoreSettings answered."""
+        started = f"{facts.get('CoreStartupDate', '')} {facts.get('CoreStartupTime', '')}".strip()
+        return cls(started=started, version=facts.get("AsteriskVersion", ""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,8 +251,7 @@ class EventStream:
     def _listed(self, action: str, keys: dict[str, str]) -> StreamNews | None:
         self._facts.update(keys)
         if action == "CoreSettings":
-            started = f"{self._facts.get('CoreStartupDate', '')} {self._facts.get('CoreStartupTime', '')}".strip()
-            return PbxIdentity(started=started, version=self._facts.get("AsteriskVersion", ""))
+            return PbxIdentity.of(self._facts)
         if self._asked:
             return None
         self._stop_waiting()

@@ -5,7 +5,7 @@ from typing import Final
 
 from config.settings import PbxSettings
 from cti_bridge.ami.connection import Limits
-from cti_bridge.doctor.facts import NotAsked, PbxFacts
+from cti_bridge.doctor.facts import ANY_ADDRESS, NotAsked, PbxFacts
 from cti_bridge.doctor.finding import Change, Finding, Subject, error, fine, warning
 
 CERTIFICATE_DAYS: Final = 21
@@ -13,7 +13,6 @@ CERTIFICATE_DAYS: Final = 21
 WRITE_TIMEOUT_MS: Final = 1000
 """Asterisk's own default is 100 ms, which a busy moment of this machine exceeds."""
 _HERE: Final = Subject.CONNECTION
-_ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::", "[::]"})  # noqa: S104 - read, not listened on
 
 
 def judge_not_asked(asked: NotAsked) -> Finding:
@@ -112,7 +111,7 @@ def _access(facts: PbxFacts) -> list[Finding]:
     """Only where manager.conf could be read, and the manager listens beyond its own machine."""
     user = facts.settings.username
     bind = facts.setting("manager.conf", "general", "bindaddr")
-    if bind is None or (bind and bind.rpartition(":")[0] not in _ANY_ADDRESS and bind not in _ANY_ADDRESS):
+    if bind is None or (bind and bind.rpartition(":")[0] not in ANY_ADDRESS and bind not in ANY_ADDRESS):
         return []
     limits = [facts.setting("manager.conf", user, name) for name in ("deny", "acl")]
     if any(limits):

@@ -11,7 +11,7 @@ from typing import Final
 
 from config.settings import FastAgiSettings
 from cti_bridge.doctor.connection import is_loopback
-from cti_bridge.doctor.facts import PbxFacts, Step
+from cti_bridge.doctor.facts import ANY_ADDRESS, PbxFacts, Step
 from cti_bridge.doctor.finding import Change, Finding, Subject, error, fine, warning
 
 _HERE: Final = Subject.DIALPLAN
@@ -20,7 +20,6 @@ _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]{0,79})\}")
 _QUESTION: Final = re.compile(r"agi://([^/:?,]*|\[[^\]]*\])(?::(\d{1,5}))?/route/?(?:\?|,|\Z)", re.IGNORECASE)
 _WHO: Final = re.compile(r"[?&]pbx=([^&,]*)")
 AGI_PORT: Final = 4573
-_ANY: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - read, not listened on
 MAX_NAMED: Final = 8
 
 
@@ -128,7 +127,7 @@ def _asked(step: Step, facts: PbxFacts) -> tuple[str, int] | None:
 def _address(facts: PbxFacts, step: Step, host: str, port: int, fastagi: FastAgiSettings) -> list[Finding]:
     where = f"{step.context} {step.exten}, step {step.priority}"
     wrong_port = fastagi.port not in {0, port}
-    wrong_host = fastagi.host not in {*_ANY, host} and _is_address(host)
+    wrong_host = fastagi.host not in {*ANY_ADDRESS, "", host} and _is_address(host)
     here = _is_loopback(host)
     if here and not is_loopback(facts.settings):
         return [

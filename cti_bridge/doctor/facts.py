@@ -13,6 +13,7 @@ from config.settings import PbxSettings
 
 TRUE_WORDS: Final = frozenset({"yes", "true", "y", "t", "1", "on"})
 """What Asterisk takes for yes (ast_true, main/utils.c)."""
+ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::", "[::]"})  # noqa: S104 - read, not listened on
 
 
 class ConfigKey(NamedTuple):

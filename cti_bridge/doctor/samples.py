@@ -5,7 +5,6 @@ rows at most, in a thread.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -19,9 +18,8 @@ from cti_bridge.doctor.facts import PbxFacts
 from cti_bridge.doctor.finding import Change, Finding, Subject, error, fine, warning
 from cti_bridge.domain.recorded_call import RecordSource
 from cti_bridge.record.columns import WrongColumns
-from cti_bridge.record.files import cdr_file, cel_file, queue_log_file
-from cti_bridge.record.rows import CdrRow, CelRow, Problems, QueueRow
-from cti_bridge.record.tables import cdr_table, cel_table, queue_log_table
+from cti_bridge.record.rows import CdrRow, Problems
+from cti_bridge.record.sources import Row, Source, sources_of
 from cti_bridge.record.tail import RotatedMeanwhile
 
 _HERE: Final = Subject.RECORD
@@ -33,8 +31,6 @@ TABLE_SECONDS: Final = 30 * 86400.0
 MOST_ROWS: Final = 20_000
 CONNECT_SECONDS: Final = 5
 _LOST: Final = "audit, and the calls of a time when this service was away, as far as this source tells them"
-
-Row = CelRow | CdrRow | QueueRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,69 +49,10 @@ class Sample:
     is_absent: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
-    source: RecordSource
-    setting: str
-    place: str
-    read: Callable[[float, float, Problems], Iterator[Row]]
-    is_table: bool = False
-
-
 async def read_samples(record: RecordSettings, *, now: datetime) -> tuple[Sample, ...]:
     """One sample for each source that is set."""
-    return tuple(await asyncio.gather(*(asyncio.to_thread(_sample, source, now.timestamp()) for source in _sources(record))))
-
-
-def _sources(is_set: RecordSettings) -> Iterator[_Source]:
-    """As the readers choose: a file before a table."""
-    zone = is_set.timezone
-    if (cel := is_set.cel_csv) is not None:
-        yield _Source(
-            source=RecordSource.CEL,
-            setting="cel_csv",
-            place=str(cel),
-            read=lambda since, until, problems: cel_file(cel, is_set.cel_columns, zone, since, until, problems),
-        )
-    elif (cel_url := is_set.cel_url) is not None:
-        yield _Source(
-            source=RecordSource.CEL,
-            setting="cel_url",
-            place=f"table {is_set.cel_table}",
-            read=lambda since, until, problems: cel_table(_hasty(cel_url), is_set.cel_table, zone, since, until, problems),
-            is_table=True,
-        )
-    if (cdr := is_set.cdr_csv) is not None:
-        yield _Source(
-            source=RecordSource.CDR,
-            setting="cdr_csv",
-            place=str(cdr),
-            read=lambda since, until, problems: cdr_file(cdr, is_set.cdr_columns, zone, since, until, problems),
-        )
-    elif (cdr_url := is_set.cdr_url) is not None:
-        yield _Source(
-            source=RecordSource.CDR,
-            setting="cdr_url",
-            place=f"table {is_set.cdr_table}",
-            read=lambda since, until, problems: cdr_table(_hasty(cdr_url), is_set.cdr_table, zone, since, until, problems),
-            is_table=True,
-        )
-    if (log := is_set.queue_log) is not None:
-        yield _Source(
-            source=RecordSource.QUEUE_LOG,
-            setting="queue_log",
-            place=str(log),
-            read=lambda since, until, problems: queue_log_file(log, since, until, problems),
-        )
-    elif (log_url := is_set.queue_log_url) is not None:
-        table = is_set.queue_log_table
-        yield _Source(
-            source=RecordSource.QUEUE_LOG,
-            setting="queue_log_url",
-            place=f"table {table}",
-            read=lambda since, until, problems: queue_log_table(_hasty(log_url), table, zone, since, until, problems),
-            is_table=True,
-        )
+    sources = sources_of(record, url=_hasty)
+    return tuple(await asyncio.gather(*(asyncio.to_thread(_sample, source, now.timestamp()) for source in sources)))
 
 
 def _hasty(url: str) -> str:
@@ -126,7 +63,7 @@ def _hasty(url: str) -> str:
     return parsed.update_query_dict({"connect_timeout": str(CONNECT_SECONDS)}).render_as_string(hide_password=False)
 
 
-def _sample(source: _Source, now: float) -> Sample:
+def _sample(source: Source, now: float) -> Sample:
     problems = Problems()
     rows: list[Row] = []
     failure, is_absent = "", False

@@ -7,7 +7,6 @@ the calls.
 
 import asyncio
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,10 +16,9 @@ from config.settings import RecordSettings
 from cti_bridge.domain.errors import RecordUnreadable
 from cti_bridge.domain.recorded_call import RecordedCall, RecordSource
 from cti_bridge.record.columns import WrongColumns
-from cti_bridge.record.files import cdr_file, cel_file, queue_log_file
 from cti_bridge.record.past_calls import PastCalls
-from cti_bridge.record.rows import CdrRow, CelRow, Problems, QueueRow, RecordProblem, moment
-from cti_bridge.record.tables import cdr_table, cel_table, queue_log_table
+from cti_bridge.record.rows import Problems, RecordProblem, moment
+from cti_bridge.record.sources import sources_of
 from cti_bridge.record.tail import RotatedMeanwhile
 
 MARGIN_SECONDS = 4 * 3600.0
@@ -76,12 +74,14 @@ class PbxRecord:
         problems, past = Problems(), PastCalls(self._pbx, internal=self._internal, region=self._region)
         spans: dict[RecordSource, tuple[float, float]] = {}
         read: set[RecordSource] = set()
-        for source, rows in self._sources(since.timestamp() - MARGIN_SECONDS, until.timestamp() + MARGIN_SECONDS, problems):
+        start, end = since.timestamp() - MARGIN_SECONDS, until.timestamp() + MARGIN_SECONDS
+        for one in sources_of(self._settings):
+            source = one.source
             if source in failed:
                 problems.add(RecordProblem(file=source.value, line=None, what=failed[source]))
                 continue
             try:
-                for row in rows:
+                for row in one.read(start, end, problems):
                     at = past.feed(row)
                     first, last = spans.get(source, (at, at))
                     spans[source] = min(first, at), max(last, at)
@@ -106,28 +106,6 @@ class PbxRecord:
             oldest=None if best is None else moment(best[0]),
             newest=None if best is None else moment(best[1]),
         )
-
-    def _sources(
-        self, since: float, until: float, problems: Problems
-    ) -> Iterator[tuple[RecordSource, Iterator[CelRow] | Iterator[QueueRow] | Iterator[CdrRow]]]:
-        """Those that are set, CEL first; a file before a table."""
-        is_set = self._settings
-        zone = is_set.timezone
-        if is_set.cel_csv is not None:
-            yield RecordSource.CEL, cel_file(is_set.cel_csv, is_set.cel_columns, zone, since, until, problems)
-        elif is_set.cel_url is not None:
-            yield RecordSource.CEL, cel_table(is_set.cel_url, is_set.cel_table, zone, since, until, problems)
-        if is_set.queue_log is not None:
-            yield RecordSource.QUEUE_LOG, queue_log_file(is_set.queue_log, since, until, problems)
-        elif is_set.queue_log_url is not None:
-            yield (
-                RecordSource.QUEUE_LOG,
-                queue_log_table(is_set.queue_log_url, is_set.queue_log_table, zone, since, until, problems),
-            )
-        if is_set.cdr_csv is not None:
-            yield RecordSource.CDR, cdr_file(is_set.cdr_csv, is_set.cdr_columns, zone, since, until, problems)
-        elif is_set.cdr_url is not None:
-            yield RecordSource.CDR, cdr_table(is_set.cdr_url, is_set.cdr_table, zone, since, until, problems)
 
 
 class _SourceFailed(Exception):

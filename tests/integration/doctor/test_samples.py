@@ -49,7 +49,7 @@ async def test_record_that_is_written_now_is_sound(tmp_path: Path) -> None:
     told = judge_samples(await read_samples(given.settings.record, now=NOW), given, now=NOW)
 
     assert wrong(told) == set()
-    assert [one.code for one in told] == ["record.cel_read", "record.cdr_read", "record.queue_log_read"]
+    assert [one.code for one in told] == ["record.cel_read", "record.queue_log_read", "record.cdr_read"]
     assert "the newest row is 3 s old" in told[0].what
 
 

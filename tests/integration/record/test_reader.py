@@ -1,5 +1,7 @@
 """The record as files, sound and damaged, rotated and mixed: what is sound is read, the rest is named."""
 
+import csv
+import io
 import re
 import shutil
 import time
@@ -169,9 +171,6 @@ async def test_another_order_of_columns_is_told_once_and_where_to_name_it(tmp_pa
 async def test_columns_may_be_named_in_the_settings_or_by_the_file_itself(tmp_path: Path) -> None:
     names = ["uniqueid", "eventtime", "eventtype", "channame", "linkedid", "cid_num", "exten", "appname", "appdata", "extra"]
     positions = [14, 1, 0, 9, 15, 3, 7, 10, 11, 19]
-    import csv  # noqa: PLC0415
-    import io  # noqa: PLC0415
-
     out = io.StringIO(newline="")
     writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
     with cel_of("xfer_chain").open(newline="") as file:
