@@ -40,6 +40,7 @@ from cti_bridge.pipeline import CallTasks, Pipeline
 from cti_bridge.record.auditor import Auditor
 from cti_bridge.record.metrics import AuditMetrics
 from cti_bridge.record.reader import PbxRecord
+from cti_bridge.rights import PersonRights
 from cti_bridge.state import Health, ProcessMetrics, State
 from cti_bridge.tracking.tracker import CallTracker
 from cti_bridge.webhooks import Webhooks
@@ -298,7 +299,11 @@ class Application:
             merges=Merges(self.database, self.accounts, self._webhooks.outbox),
             profiles=self.profiles,
             cases=self.cases,
-            persons=Persons(self.database, self.accounts),
+            persons=PersonRights(
+                Persons(self.database, self.accounts),
+                {name: journal.erase for name, journal in self._journals.items()},
+                region=self.settings.numbers.region,
+            ),
             audit_log=AuditLog(self.database),
             due_after=partial(due_after, self._rules, self.settings.cases.hours),
             interactions=self.interactions,

@@ -1,11 +1,13 @@
 """The commands that work on the store alone: who may sign in, what comes in and goes out, a person's rights, the audit log."""
 
+import asyncio
 import os
 import pwd
 import sys
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +17,9 @@ from cti_bridge.domain.account import AccountId, ContactKind
 from cti_bridge.domain.audit_log import AuditAction, head_of
 from cti_bridge.domain.person import PersonRefused
 from cti_bridge.domain.user import Role
+from cti_bridge.journal.erase import erase, is_written_now
+from cti_bridge.journal.traces import Finder
+from cti_bridge.rights import PersonRights
 from cti_bridge.terminal import ConfigOption, complain, run_to_end, settings_of
 from storage.accounts import Accounts
 from storage.audit_log import AuditLog
@@ -218,14 +223,24 @@ def erase_person(
     """Erases a customer with all merged doubles; the contacts stay as figures. Not while the customer is in a call."""
     if not yes:
         complain(f"this erases the account {account_id} for good: say so with --yes", code=2)
-    region = settings_of(config).numbers.region
+    settings = settings_of(config)
+    region = settings.numbers.region
+    folders = {pbx.name: settings.journal.directory / pbx.name for pbx in settings.pbx}
+    if any(is_written_now(folder) for folder in folders.values()):
+        complain("the service is running, and writes the journal: ask it, by DELETE /api/v1/accounts/{id} as an admin", code=1)
 
     async def remove(database: Database) -> None:
         store = Persons(database, Accounts(database, region=region))
-        erased = await store.erase(AccountId(account_id), by=_actor(), now=datetime.now(UTC))
+        rights = PersonRights(store, {pbx: partial(_erase_in, folder) for pbx, folder in folders.items()}, region=region)
+        erased = await rights.erase(AccountId(account_id), by=_actor(), now=datetime.now(UTC))
         print(f"Erased {erased.accounts} accounts and {erased.cases} cases; {erased.interactions} interactions stay, as figures.")
+        print(f"Written over in the journal: {erased.journal} numbers and names.")
 
     _in_ready_store(config, remove)
+
+
+async def _erase_in(folder: Path, finder: Finder) -> int:
+    return await asyncio.to_thread(erase, folder, finder)
 
 
 @log_commands.command("verify")

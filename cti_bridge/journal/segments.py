@@ -3,6 +3,7 @@
 They hold numbers and names of callers: readable by their owner only, removed when they are too old or too many.
 """
 
+import fcntl
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,6 +75,7 @@ class OpenSegment:
         self.size = 0
         self.is_dirty = True
         self._ami = private_file(self.path)
+        fcntl.flock(self._ami, fcntl.LOCK_SH)  # tells other programs that it is written now
         try:
             self._ts = private_file(self.path.with_suffix(".ts"))
         except OSError:

@@ -30,7 +30,7 @@ async def erase(web: Web, account: Account) -> tuple[int, dict]:
 async def test_an_admin_erases_a_customer(web: Web, zoe: Account) -> None:
     status, body = await erase(web, zoe)
 
-    assert (status, body) == (200, {"account_id": zoe.account_id, "accounts": 1, "interactions": 2, "cases": 0})
+    assert (status, body) == (200, {"account_id": zoe.account_id, "accounts": 1, "interactions": 2, "cases": 0, "journal": 0})
     assert web.persons.erased == [(zoe.account_id, ADMIN.username)]
     assert (await erase(web, zoe))[0] == 404
 
