@@ -29,6 +29,7 @@ _NUMBER_ALONE: Final = re.compile(rb".*(?:CallerIDNum|ConnectedLineNum|Exten|Ext
 _NAME_ALONE: Final = re.compile(rb"(.*)(CallerID|ConnectedLine)Name")
 _FREE: Final = re.compile(rb".*(?:Value|AppData|DialString)")
 """Headers in which a name may stand within something longer."""
+_ID: Final = re.compile(rb"id: ?([^\r\n]+)")
 _CALL_ID: Final = re.compile(rb".*(?:Uniqueid|UniqueId|Linkedid)")
 _CHANNEL_END: Final = re.compile(rb"-[0-9a-f]{8}(?:;[12])?$")
 """What makes a channel's name the only one: eight digits at times, and no number."""
@@ -60,7 +61,8 @@ class Finder:
     traces: Traces
     pbx: str
     region: str | None
-    _needles: re.Pattern[bytes] | None = field(init=False)
+    _tails: re.Pattern[bytes] = field(init=False)
+    """How the customer's numbers end: what an event must hold to be worth reading, or the id of a call."""
     _calls: frozenset[bytes] = field(init=False)
     _shown: frozenset[bytes] = field(init=False)
     _names: frozenset[bytes] = field(init=False)
@@ -71,9 +73,8 @@ class Finder:
         traces = self.traces
         ids = (call_id.partition(":") for call_id in traces.calls)
         calls = frozenset(uniqueid.encode() for pbx, _, uniqueid in ids if pbx == self.pbx)
-        needles = sorted({number[-_TAIL_DIGITS:].encode() for number in traces.numbers} | calls)
-        pattern = re.compile(b"|".join(map(re.escape, needles))) if needles else None
-        object.__setattr__(self, "_needles", pattern)
+        tails = sorted({number[-_TAIL_DIGITS:].encode() for number in traces.numbers})
+        object.__setattr__(self, "_tails", re.compile(b"|".join(map(re.escape, tails)) if tails else rb"(?!)"))
         object.__setattr__(self, "_calls", calls)
         shown = frozenset(one.encode() for one in traces.shown if len(one) >= _SHORTEST_SHOWN)
         object.__setattr__(self, "_shown", shown)
@@ -81,15 +82,16 @@ class Finder:
 
     def places(self, data: bytes, offset: int) -> Iterator[Place]:
         """The customer's places in `data`, which begins and ends with an event and stands at `offset`; in order, none twice."""
-        if self._needles is None:
-            return
+        hits = [hit.start() for hit in self._tails.finditer(data)]
+        if self._calls:
+            hits += [hit.start() for hit in _ID.finditer(data) if hit[1] in self._calls]
         end = 0
-        for hit in self._needles.finditer(data):
-            if hit.start() < end:
+        for hit in sorted(hits):
+            if hit < end:
                 continue
-            border = data.rfind(_BLANK_LINE, end, hit.start())
+            border = data.rfind(_BLANK_LINE, end, hit)
             start = end if border < 0 else border + len(_BLANK_LINE)
-            border = data.find(_BLANK_LINE, hit.end() - 1)
+            border = data.find(_BLANK_LINE, hit)
             end = len(data) if border < 0 else border + len(_BLANK_LINE)
             yield from self._of_event(data[start:end], offset + start)
 
