@@ -4,6 +4,7 @@ The file is TOML; `CTI_…` environment variables override it, `__` between leve
 """
 
 import re
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, IPvAnyNetwork, SecretStr, model_validator
 
 from cti_bridge.domain.account import Tier
+from cti_bridge.domain.retention import Periods, RetentionKind
 from cti_bridge.domain.tiers import TierRule, TierRules
 
 
@@ -199,6 +201,42 @@ class AuditSettings(_Section):
     nightly_at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "03:30"
 
 
+Days = Annotated[int, Field(ge=0, le=36_500)]
+"""0: for ever."""
+LEAST_AUDIT_LOG_DAYS = 365
+
+
+class RetentionSettings(_Section):
+    """After how many days what is known goes by itself, each night at `nightly_at` of the machine's own time; 0: it is kept.
+
+    Contacts, details, gaps, audits and deliveries count from the day they began, cases from the day they were closed,
+    provisional accounts (made from a call, never named) from the last contact.
+    """
+
+    nightly_at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "04:10"
+    interactions_days: Days = 0
+    call_details_days: Days = 0
+    cases_days: Days = 0
+    provisional_accounts_days: Days = 0
+    gaps_days: Days = 0
+    audits_days: Days = 0
+    deliveries_days: Days = 0
+    audit_log_days: Days = 0
+
+    @model_validator(mode="after")
+    def _keeps_evidence(self) -> "RetentionSettings":
+        if 0 < self.audit_log_days < LEAST_AUDIT_LOG_DAYS:
+            raise ValueError(
+                f"audit_log_days is 0 (for ever) or at least {LEAST_AUDIT_LOG_DAYS}: it is the evidence of who did what"
+            )
+        return self
+
+    def as_periods(self) -> Periods:
+        """The kinds that are not kept for ever."""
+        days: dict[RetentionKind, int] = {kind: getattr(self, f"{kind.value}_days") for kind in RetentionKind}
+        return {kind: timedelta(days=count) for kind, count in days.items() if count}
+
+
 class WebhookSettings(_Section):
     """A system that is told what happens. `secret`: `whsec_` and 24 to 64 bytes in base64 (Standard Webhooks).
 
@@ -246,6 +284,7 @@ class Settings(_Section):
     accounts: AccountSettings = AccountSettings()
     cases: CaseSettings = CaseSettings()
     audit: AuditSettings = AuditSettings()
+    retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
     webhook: tuple[WebhookSettings, ...] = ()
     pbx: Annotated[tuple[PbxSettings, ...], Field(min_length=1)]

@@ -32,7 +32,7 @@ from cti_bridge.callers import CallerDesk
 from cti_bridge.commands import Commands, Pbx, WrapUpDesk
 from cti_bridge.domain.account import Found, LookupResult, NotFound
 from cti_bridge.gaps import GapBook
-from cti_bridge.housekeeping import due_after, escalate, judge_tiers, turn_days, utc_now, watch_rules
+from cti_bridge.housekeeping import RetentionKeeper, due_after, escalate, judge_tiers, turn_days, utc_now, watch_rules
 from cti_bridge.journal.writer import Journal, limits_of
 from cti_bridge.live.board import Board
 from cti_bridge.lookup import Lookup
@@ -148,6 +148,7 @@ class Application:
             auditor=self._auditor,
             recorded={pbx.name for pbx in settings.pbx if pbx.record.is_configured},
         )
+        self._retention = RetentionKeeper(settings.retention, self.database)
         self._state = State(self._board, self._clients, self._rules, self._gaps, self._auditor.last)
         self._registry = CollectorRegistry()
         self._web_metrics = WebMetrics(self._registry)
@@ -215,6 +216,7 @@ class Application:
         if self.settings.tiers.rules:
             self._start(tasks, "tiers", partial(judge_tiers, self.profiles))
         self._start(tasks, "cases", partial(escalate, self.cases))
+        self._start(tasks, "retention", self._retention.run)
         self._start(tasks, "webhooks", self._webhooks.run)
         self._start(tasks, "audit", partial(self._auditor.run, self._gaps.changed))
         log.info("service.started", version=cti_bridge.__version__, host=self.settings.server.host, port=self.port)
@@ -236,7 +238,7 @@ class Application:
         log.info("service.stopping")
         for site in tuple(runner.sites):
             await site.stop()
-        self._cancel("ami", "pipeline", "catch up", "fastagi", "rules", "day", "audit", "tiers", "cases", "webhooks")
+        self._cancel("ami", "pipeline", "catch up", "fastagi", "rules", "day", "audit", "tiers", "cases", "retention", "webhooks")
         await calls.drain(DRAIN_SECONDS)
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
@@ -281,6 +283,7 @@ class Application:
             "gaps": lambda: self._gaps.counters,
             "audit": lambda: self._auditor.counters,
             "webhooks": lambda: self._webhooks.counters,
+            "retention": lambda: self._retention.counters,
             "tracker": lambda: sum((pipeline.anomalies for pipeline in pipelines.values()), Counter[str]()),
             "journal": lambda: sum((journal.counters for journal in self._journals.values()), Counter[str]()),
         }
@@ -290,6 +293,7 @@ class Application:
     async def _start_web(self, decoy_hash: str) -> web.AppRunner:
         server = self.settings.server
         pbxes = {pbx.name: Pbx(settings=pbx, control=self._clients[pbx.name].control) for pbx in self.settings.pbx}
+        erasers = {name: journal.erase for name, journal in self._journals.items()}
         ports = Ports(
             users=self.users,
             sessions=Sessions(self.database),
@@ -299,11 +303,7 @@ class Application:
             merges=Merges(self.database, self.accounts, self._webhooks.outbox),
             profiles=self.profiles,
             cases=self.cases,
-            persons=PersonRights(
-                Persons(self.database, self.accounts),
-                {name: journal.erase for name, journal in self._journals.items()},
-                region=self.settings.numbers.region,
-            ),
+            persons=PersonRights(Persons(self.database, self.accounts), erasers, region=self.settings.numbers.region),
             audit_log=AuditLog(self.database),
             due_after=partial(due_after, self._rules, self.settings.cases.hours),
             interactions=self.interactions,

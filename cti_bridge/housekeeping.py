@@ -1,17 +1,25 @@
-"""What the service does by itself, beside the calls: takes changed rules into force, turns the day, judges tiers, escalates."""
+"""What the service does by itself, beside the calls: takes changed rules into force, turns the day, judges tiers,
+escalates, and lets go of what was kept long enough.
+"""
 
 import asyncio
+import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
 
+from config.settings import RetentionSettings
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.live.board import Board
+from cti_bridge.record.results import seconds_until
 from routing.hours import after_open_time
 from routing.rules_holder import RulesHolder
 from storage.cases import Cases
+from storage.database import Database
 from storage.profiles import Profiles
+from storage.retention import Retention
 
 log = structlog.get_logger()
 
@@ -20,6 +28,9 @@ RULES_CHECK_SECONDS = 2.0
 DAY_CHECK_SECONDS = 1.0
 ESCALATION_SECONDS = 30.0
 """How often commitments are looked through for those whose time has run out."""
+
+FIRST_RETENTION_SECONDS = 600.0
+"""After a start there is more urgent work."""
 
 
 def utc_now() -> datetime:
@@ -73,6 +84,40 @@ async def escalate(cases: Cases) -> None:
                 log.warning("case.escalated", case_id=case.case_id, kind=case.kind.value, owner=case.owner)
         except StorageError as error:
             log.warning("case.not_escalated", error=str(error))
+
+
+class RetentionKeeper:
+    """Deletes each night what was kept long enough, and soon after each start, for machines that are off at night.
+
+    `counters`: how much went, by kind, and `failed` passes.
+    """
+
+    def __init__(self, settings: RetentionSettings, database: Database) -> None:
+        self.counters: Counter[str] = Counter()
+        self._periods = settings.as_periods()
+        self._retention = Retention(database, self._periods)
+        self._nightly_at = settings.nightly_at
+
+    async def run(self) -> None:
+        """Until cancelled; ends at once where everything is kept. A store that is away ends a pass, the next one goes on from
+        there.
+        """
+        await asyncio.sleep(FIRST_RETENTION_SECONDS if self._periods else 0)
+        while self._periods:
+            await self.pass_once()
+            await asyncio.sleep(seconds_until(self._nightly_at, utc_now().astimezone()))
+
+    async def pass_once(self) -> None:
+        began = time.monotonic()
+        try:
+            counts = await self._retention.carry_out(by="retention", now=utc_now())
+        except StorageError as error:
+            self.counters["failed"] += 1
+            log.warning("retention.failed", error=str(error))
+            return
+        told = {kind.value: count for kind, count in counts.items()}
+        self.counters.update(told)
+        log.info("retention.done", seconds=round(time.monotonic() - began, 1), **told)
 
 
 def due_after(rules: RulesHolder, hours: str | None, now: datetime, amount: timedelta) -> datetime:

@@ -28,6 +28,7 @@ from storage.export import export_accounts, export_interactions
 from storage.import_accounts import ImportOptions, import_accounts
 from storage.import_table import mapping_of
 from storage.persons import Persons
+from storage.retention import Retention
 from storage.users import Users
 
 users = typer.Typer(help="People who sign in.", no_args_is_help=True)
@@ -239,6 +240,26 @@ def erase_person(
     _in_ready_store(config, remove)
 
 
+def retention(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show only what would go.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Deletes what was kept longer than section [retention] says; the service does the same each night."""
+    periods = settings_of(config).retention.as_periods()
+    if not periods:
+        print("Everything is kept: section [retention] of the settings names no days.")
+        return
+
+    async def let_go(database: Database) -> None:
+        kept, now = Retention(database, periods), datetime.now(UTC)
+        counts = await (kept.due(now=now) if dry_run else kept.carry_out(by=_actor(), now=now))
+        for kind, count in counts.items():
+            say = "would go" if dry_run else "gone"
+            print(f"{kind.value}: {count} {say}, from before {now - periods[kind]:%Y-%m-%d %H:%M} UTC")
+
+    _in_ready_store(config, let_go)
+
+
 async def _erase_in(folder: Path, finder: Finder) -> int:
     return await asyncio.to_thread(erase, folder, finder)
 
@@ -258,7 +279,8 @@ def verify_log(
         verified = await AuditLog(database).verify(known)
         if verified.broken is not None:
             complain(f"the audit log is broken: row {verified.broken.seq} {verified.broken.why}", code=1)
-        print(f"The audit log is whole: {verified.count} rows, head {verified.head}")
+        since = f", those up to {verified.cut.seq} gone by retention" if verified.cut else ""
+        print(f"The audit log is whole: {verified.count} rows{since}, head {verified.head}")
 
     _in_ready_store(config, walk)
 

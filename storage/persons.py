@@ -185,10 +185,31 @@ def _erase(
     now: datetime,
     journal: int = 0,
 ) -> Erased:
-    if connection.dialect.name == "postgresql":
-        # A call recorded meanwhile waits here; waiting for the account's row instead, it would find that gone, and be refused.
-        connection.execute(text("LOCK TABLE interactions IN SHARE ROW EXCLUSIVE MODE"))
+    lock_interactions(connection)
     ids = _family(connection, account_id)
+    interaction_count, case_count = remove_accounts(connection, ids, numbers=numbers, strays=strays, now=now)
+    erased = Erased(account_id=account_id, accounts=len(ids), interactions=interaction_count, cases=case_count, journal=journal)
+    told = {name: value for name, value in erased_document(erased).items() if name != "account_id"}
+    append(connection, AuditAction.PERSON_ERASED, actor=by, subject=account_id, detail=told, now=now)
+    return erased
+
+
+def lock_interactions(connection: Connection) -> None:
+    """To the transaction's end; the first step of one that removes accounts.
+
+    On PostgreSQL a call recorded meanwhile waits here; waiting for the account's row instead, it would find that gone, and be
+    refused. SQLite has one writer at a time.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE interactions IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def remove_accounts(
+    connection: Connection, ids: Sequence[str], *, numbers: Collection[str], strays: Sequence[str], now: datetime
+) -> tuple[int, int]:
+    """Takes these accounts and all that tells of them out of the store; gives how many interactions stay as figures, and how many
+    cases went.
+    """
     theirs = connection.scalars(select(interactions.c.interaction_id).where(interactions.c.account_id.in_(ids))).all()
     for chunk in _chunks(sorted({*theirs, *strays})):
         _clean(connection, chunk, ids, now)
@@ -198,10 +219,7 @@ def _erase(
     for word in (*ids, *numbers):  # those of merges and of calls without an account stand under no account of these
         connection.execute(delete(webhook_deliveries).where(webhook_deliveries.c.body.contains(word, autoescape=True)))
     connection.execute(delete(accounts).where(accounts.c.account_id.in_(ids)))  # contact points, tiers and choices go with it
-    erased = Erased(account_id=account_id, accounts=len(ids), interactions=len(theirs), cases=count, journal=journal)
-    told = {name: value for name, value in erased_document(erased).items() if name != "account_id"}
-    append(connection, AuditAction.PERSON_ERASED, actor=by, subject=account_id, detail=told, now=now)
-    return erased
+    return len(theirs), count
 
 
 def _clean(connection: Connection, interaction_ids: Sequence[str], ids: Collection[str], now: datetime) -> None:
@@ -215,7 +233,7 @@ def _clean(connection: Connection, interaction_ids: Sequence[str], ids: Collecti
     parties: list[dict[str, Any]] = []
     for row in rows:
         told = _numbers_of(row.call)
-        cleaned = {"call": _without(row.call, told), "erased_at": now}
+        cleaned = {"call": without_caller(row.call), "erased_at": now}
         connection.execute(update(interactions).where(column.interaction_id == row.interaction_id).values(cleaned))
         parties += [{"of": row.interaction_id, "number": number} for number in told]
     if parties:
@@ -229,10 +247,11 @@ def _numbers_of(document: dict[str, Any] | None) -> set[str]:
     return {number for number in shown if number}
 
 
-def _without(document: dict[str, Any] | None, numbers: set[str]) -> dict[str, Any] | None:
+def without_caller(document: dict[str, Any] | None) -> dict[str, Any] | None:
     """The call's document without who called; the same number as the one dialled or transferred to goes as well."""
     if document is None:
         return None
+    numbers = _numbers_of(document)
     transfers = [{**one, "to": "" if one["to"] in numbers else one["to"]} for one in document.get("transfers", ())]
     gone = {"customer_number": None, "presented_number": None, "customer_name": None}
     did = None if document.get("did") in numbers else document.get("did")

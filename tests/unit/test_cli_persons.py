@@ -107,6 +107,27 @@ def test_every_export_is_in_the_log(cti, zoe):
     assert all(actor.startswith("command:") for *_, actor in rows)
 
 
+def test_retention_is_shown_before_it_is_done(cti):
+    nothing = cti("retention")
+    Path("cti.toml").write_text(Path("cti.toml").read_text() + "[retention]\ncases_days = 30\n")
+    asked(
+        "INSERT INTO cases (case_id, account_id, kind, subject, opened_at, opened_by, closed_at) "
+        "SELECT 'c', account_id, 'call_back', 'x', '2020-01-01 00:00:00', 'ada', '2020-01-02 00:00:00' FROM accounts"
+    )
+
+    shown = cti("retention", "--dry-run")
+    kept = asked("SELECT case_id FROM cases")
+    done = cti("retention")
+
+    assert nothing == (0, "Everything is kept: section [retention] of the settings names no days.\n", "")
+    assert shown[1].startswith("cases: 1 would go, from before 20")
+    assert kept == [("c",)]
+    assert done[1].startswith("cases: 1 gone, from before 20")
+    assert asked("SELECT case_id FROM cases") == []
+    ((action, actor),) = asked("SELECT action, actor FROM audit_log")
+    assert (action, actor.partition(":")[0]) == ("retention.done", "command")
+
+
 def test_a_whole_log_gives_its_head_and_a_broken_one_its_row(cti):
     for name in ("1.csv", "2.csv", "3.csv"):
         cti("export", "accounts", name)
