@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, IPvA
 from cti_bridge.domain.account import Tier
 from cti_bridge.domain.retention import Periods, RetentionKind
 from cti_bridge.domain.tiers import TierRule, TierRules
+from cti_bridge.domain.user import Role
 
 
 class _Section(BaseModel):
@@ -201,6 +202,15 @@ class AuditSettings(_Section):
     nightly_at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "03:30"
 
 
+class PrivacySettings(_Section):
+    """`masked_roles`: whose people are shown customers' numbers and addresses masked, with a reason to give for each whole one.
+
+    Agents are shown those of their own calls, and of the customer on the phone, whole all the same.
+    """
+
+    masked_roles: tuple[Role, ...] = ()
+
+
 Days = Annotated[int, Field(ge=0, le=36_500)]
 """0: for ever."""
 LEAST_AUDIT_LOG_DAYS = 365
@@ -284,6 +294,7 @@ class Settings(_Section):
     accounts: AccountSettings = AccountSettings()
     cases: CaseSettings = CaseSettings()
     audit: AuditSettings = AuditSettings()
+    privacy: PrivacySettings = PrivacySettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
     webhook: tuple[WebhookSettings, ...] = ()

@@ -152,7 +152,7 @@ class Application:
         self._state = State(self._board, self._clients, self._rules, self._gaps, self._auditor.last)
         self._registry = CollectorRegistry()
         self._web_metrics = WebMetrics(self._registry)
-        self._hub = Hub(self._web_metrics)
+        self._hub = Hub(self._web_metrics, masked_roles=frozenset(settings.privacy.masked_roles))
         self._wrap_ups = WrapUpDesk(self._recorder, self.interactions, self._board)
         self._callers = CallerDesk(
             accounts=self.accounts,

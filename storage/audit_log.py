@@ -88,10 +88,18 @@ class AuditLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def append(self, action: AuditAction, *, actor: str, detail: Mapping[str, str | int | None], now: datetime) -> None:
-        """A row about nobody in particular, committed when it returns."""
+    async def append(
+        self,
+        action: AuditAction,
+        *,
+        actor: str,
+        detail: Mapping[str, str | int | None],
+        now: datetime,
+        subject: str | None = None,
+    ) -> None:
+        """A row that stands for itself, committed when it returns."""
         await self._database.commit(
-            lambda connection: append(connection, action, actor=actor, subject=None, detail=detail, now=now)
+            lambda connection: append(connection, action, actor=actor, subject=subject, detail=detail, now=now)
         )
 
     async def list(self, *, cursor: str | None, limit: int) -> Page[AuditEntry]:

@@ -1,6 +1,7 @@
 """The rights of a person: what was erased of one, and why it may not be done now."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from cti_bridge.domain.account import AccountId
@@ -33,6 +34,18 @@ class Erased:
     interactions: int
     cases: int
     journal: int = 0
+
+
+class RevealReason(StrEnum):
+    """Why somebody looks at a number or address that is masked for the role. Not free text: the audit log names nobody."""
+
+    CALL_BACK = "call_back"
+    IDENTITY = "identity"
+    """To make sure who it is."""
+    CORRECTION = "correction"
+    """To set right what is stored."""
+    COMPLAINT = "complaint"
+    OTHER = "other"
 
 
 class PersonRefused(Exception):
