@@ -20,12 +20,14 @@ import orjson
 from cti_bridge.ami.trace import private_file, write_all
 from cti_bridge.journal.lines import Line, lines_in, with_crc_of
 from cti_bridge.journal.segments import Segment, segments_of, sync_folder
-from cti_bridge.journal.traces import Finder, Place
+from cti_bridge.journal.traces import Finder, Place, cut_off
 from cti_bridge.kill_points import kill_points
 
 _BLANK_LINE: Final = b"\r\n\r\n"
 _TURN_BYTES: Final = 256 * 1024
 """Searched at once: some milliseconds, after which the thread of the calls gets its turn."""
+_LONGEST_LINE: Final = 4096
+"""Far longer than a number or a name can be."""
 
 
 def erase(folder: Path, finder: Finder, *, but: Path | None = None) -> int:
@@ -92,8 +94,12 @@ def _changes(segment: Segment, finder: Finder) -> _Changes | None:
         if not os.fstat(file.fileno()).st_size:
             return None
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            places = [place for piece in _pieces(data) for place in finder.places(piece[1], piece[0])]
-            return _Changes(places=places, times=_times(segment.ts, data, places)) if places else None
+            text = segment.ts.read_bytes()
+            found = [place for offset, piece in _pieces(data) for place in finder.places(piece, offset)]
+            taken = {place.offset for place in found}
+            ends = [place for end in _ends(text) for place in _cut_off(data, end)]
+            places = sorted((*found, *(place for place in ends if place.offset not in taken)))
+            return _Changes(places=places, times=_times(text, data, places)) if places else None
 
 
 def _pieces(data: mmap.mmap) -> Iterator[tuple[int, bytes]]:
@@ -106,9 +112,23 @@ def _pieces(data: mmap.mmap) -> Iterator[tuple[int, bytes]]:
         start = end
 
 
-def _times(path: Path, data: mmap.mmap, places: Sequence[Place]) -> bytes:
+def _cut_off(data: mmap.mmap, end: int) -> Iterator[Place]:
+    start = max(0, end - _LONGEST_LINE)
+    return cut_off(data[start:end], start)
+
+
+def _ends(text: bytes) -> Iterator[int]:
+    """Where in the `.ami` a connection ended."""
+    conn = 0
+    for line in lines_in(text):
+        if isinstance(line, Line) and not line.is_note:
+            if (conn and line.conn != conn) or line.mark == "closed":
+                yield line.off
+            conn = line.conn
+
+
+def _times(text: bytes, data: mmap.mmap, places: Sequence[Place]) -> bytes:
     """The lines with new checksums for the chunks that change; those that were damaged before stay so."""
-    text = path.read_bytes()
     out, done, first = bytearray(), 0, 0
     for line in lines_in(text):
         if not isinstance(line, Line) or not line.length:

@@ -48,6 +48,16 @@ class Place(NamedTuple):
     filler: bytes
 
 
+def cut_off(data: bytes, offset: int) -> Iterator[Place]:
+    """The number or name in which a connection broke off, whoever's it is: it may be the beginning of the customer's, and nobody
+    reads an event without an end. `data` ends where the connection did.
+    """
+    line = data[data.rfind(b"\r\n") + 2 :]
+    header = _HEADER.fullmatch(line)
+    if header and header[2].strip() and (_NUMBER_ALONE.fullmatch(header[1]) or _NAME_ALONE.fullmatch(header[1])):
+        yield Place(offset + len(data) - len(header[2]), b" " * len(header[2]))
+
+
 class _Field(NamedTuple):
     key: bytes
     value: bytes

@@ -20,7 +20,7 @@ from cti_bridge.journal.traces import Finder
 from cti_bridge.journal.writer import JournalLimits
 from cti_bridge.recovery import replay
 from cti_bridge.rights import PersonRights
-from tests.support.journals import ROOMY, a_journal, chunks, items_of, opened, read, received, torn, written
+from tests.support.journals import ROOMY, a_journal, chunks, closed, items_of, opened, read, received, torn, written
 from tests.support.replayed import a_tracker
 from tests.support.store import NOW
 
@@ -159,6 +159,21 @@ async def test_an_event_in_many_chunks_is_one_event(tmp_path: Path):
     assert places == 2
     assert torn(items) == []
     assert b"".join(chunks(items)) == event(CallerIDNum=" " * 11, CallerIDName="    ") + event(CallerIDNum="02079460019")
+
+
+@pytest.mark.parametrize("cut", ["CallerIDNum: 0207946", "CallerIDName: Zo", "Exten: 02"])
+async def test_a_number_in_which_the_link_broke_off_is_gone_whoevers_it_was(tmp_path: Path, cut: str):
+    half = event(Channel="PJSIP/trunk-00000001")[:-2] + cut.encode()
+    again = event(CallerIDNum="02079460019")
+    await written(tmp_path, opened(0), received(1, half), closed(2), opened(3, conn=2), received(4, again, conn=2))
+
+    erase(tmp_path, a_finder("+442079460018"))
+
+    value = cut.partition(": ")[2]
+    items = read(tmp_path)
+    assert torn(items) == []
+    assert chunks(items) == [half[: -len(value)] + b" " * len(value), again]
+    assert erase(tmp_path, a_finder("+442079460018")) == 0
 
 
 async def test_what_was_damaged_before_stays_told_as_damaged(tmp_path: Path):
