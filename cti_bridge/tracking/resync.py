@@ -9,6 +9,7 @@ A listing in between (the sweep, each minute) closes what two of them lack: a Ha
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import CallId
@@ -19,8 +20,8 @@ from cti_bridge.tracking.outcomes import asked_at
 from cti_bridge.tracking.rebuild import Rebuild, seconds_of
 from cti_bridge.tracking.switch import Switch
 
-_SHUTDOWN_SECONDS = 30.0
-_WHOLE_SECONDS = 1.0
+_SHUTDOWN_SECONDS: Final = 30.0
+_WHOLE_SECONDS: Final = 1.0
 """Listings tell durations in whole seconds."""
 
 

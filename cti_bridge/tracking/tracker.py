@@ -6,6 +6,7 @@ that makes replay, crash recovery, routing trials and trace tests one mechanism.
 
 import re
 from collections.abc import Callable
+from typing import Final
 
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import Call, CallId
@@ -15,7 +16,7 @@ from cti_bridge.tracking.switch import Switch
 
 Rule = Callable[[Switch, AmiEvent, float], None]
 
-RULES: dict[str, Rule] = {
+RULES: Final[dict[str, Rule]] = {
     # channels
     "Newchannel": call_rules.newchannel,
     "Newstate": call_rules.newstate,
