@@ -39,7 +39,7 @@ class Rebuilt:
 class Resync:
     """Collects the items of the listings and applies each listing when it is complete.
 
-    `queues` are those that the PBX listed last.
+    `queues` are those that the PBX listed last; `started` is when its process began, in its own words.
     """
 
     def __init__(self, switch: Switch) -> None:
@@ -50,7 +50,7 @@ class Resync:
         """Nothing was listed since the link was lost, or ever."""
         self._lost_at: float | None = None
         self._shutdown_at: float | None = None
-        self._started = ""
+        self.started = ""
         self._restarted = False
         self._before: dict[CallId, CallDraft] = {}
         self._is_told = True
@@ -87,9 +87,9 @@ class Resync:
 
     def identified(self, started: str) -> None:
         """When this PBX process began, in its own words: another answer than before is another process."""
-        if started and self._started:
-            self._restarted = started != self._started
-        self._started = started or self._started
+        if started and self.started:
+            self._restarted = started != self.started
+        self.started = started or self.started
 
     def disconnected(self, at: float) -> None:
         """From here on nothing is seen; a Shutdown just before says that the PBX went down with its calls."""

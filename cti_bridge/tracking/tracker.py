@@ -101,6 +101,11 @@ class CallTracker:
         """When this PBX process began, in its own words: another answer than before says that the calls of before are over."""
         self._resync.identified(started)
 
+    @property
+    def pbx_started(self) -> str:
+        """When the PBX's process began, as `identified` was told last; empty before."""
+        return self._resync.started
+
     def resynced(self, at: float) -> tuple[list[TrackerEvent], resync.Rebuilt]:
         """All listings after a (re)connect are in: what is not in them is over."""
         rebuilt = self._resync.resynced(at)
