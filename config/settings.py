@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, IPvAnyNetwork, SecretStr, model_validator
 
-from cti_bridge.domain.account import Tier
+from cti_bridge.domain.account import ContactKind, Tier
+from cti_bridge.domain.merge import MergeRule
 from cti_bridge.domain.tiers import TierRule, TierRules
 
 
@@ -30,6 +31,8 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 ListenPort = Annotated[int, Field(ge=0, le=65535)]
 """0: any free port, told in the log."""
 Pattern = Annotated[str, AfterValidator(_regex)]
+TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+"""HH:MM, the machine's own time."""
 
 
 class ServerSettings(_Section):
@@ -187,6 +190,20 @@ class TierSettings(_Section):
         return TierRules(rules=rules, hysteresis_percent=self.hysteresis_percent)
 
 
+class MergingSettings(_Section):
+    """`same`: kinds of contact points that make two accounts one where their names sound alike too (`likeness`, 100: the same
+    sound); empty: only people merge. `nightly_at`: the machine's own time.
+    """
+
+    same: tuple[ContactKind, ...] = ()
+    likeness: Annotated[int, Field(ge=0, le=100)] = 100
+    nightly_at: TimeOfDay = "04:00"
+
+    def as_rule(self) -> MergeRule:
+        """The rule as the store reads it."""
+        return MergeRule(same=frozenset(self.same), likeness=self.likeness)
+
+
 class CaseSettings(_Section):
     """`hours`: the opening hours of the routing file in which the time of commitments runs; None: round the clock."""
 
@@ -196,7 +213,7 @@ class CaseSettings(_Section):
 class AuditSettings(_Section):
     """`nightly_at`: the machine's own time of the audit of the last day; it also runs by itself after each gap."""
 
-    nightly_at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "03:30"
+    nightly_at: TimeOfDay = "03:30"
 
 
 class WebhookSettings(_Section):
@@ -244,6 +261,7 @@ class Settings(_Section):
     queues: QueueSettings = QueueSettings()
     tiers: TierSettings = TierSettings()
     accounts: AccountSettings = AccountSettings()
+    merging: MergingSettings = MergingSettings()
     cases: CaseSettings = CaseSettings()
     audit: AuditSettings = AuditSettings()
     log: LogSettings = LogSettings()
