@@ -19,6 +19,7 @@ from bench.load_trace import INTERNAL, chunks, events, load_bytes
 from cti_bridge.ami.codec import AmiCodec
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.phone_number import to_e164
+from cti_bridge.tracking import tracker
 from cti_bridge.tracking.tracker import CallTracker
 
 CHUNK_BYTES = 4096
@@ -39,19 +40,19 @@ def measure() -> list[Figure]:
     }
     results = in_turns(sides)
     ours = f"{median(results['ours']):.2f} us/event"
+    how = "C" if tracker.__file__.endswith(".so") else "Python"
 
     def against(name: str, words: str, goal: Goal | None) -> Figure:
         peer = f"{words} {median(results[name]):.2f} us/event"
-        return Figure(
-            name=f"parse and track / {name}", ours=ours, peer=peer, ratio=ratio_of(results[name], results["ours"]), goal=goal
-        )
+        ratio = ratio_of(results[name], results["ours"])
+        return Figure(name=f"parse and track ({how}) / {name}", ours=ours, peer=peer, ratio=ratio, goal=goal)
 
     return [
         against("asterisk-ami", "its reader", Goal(at_least=3, aim=4)),
         against("match+read", "only Event.match, Event.read", None),
         against("panoramisk", "its protocol, no callbacks", Goal(at_least=6, aim=8)),
         Figure(
-            name="the codec's share",
+            name=f"the codec's share ({how})",
             ours=f"{median(results['codec']):.2f} us/event",
             peer="codec and tracker",
             ratio=ratio_of(results["codec"], results["ours"]),
@@ -74,13 +75,13 @@ def _codec(portions: Sequence[bytes]) -> None:
 def _ours(portions: Sequence[bytes]) -> None:
     to_e164.cache_clear()  # callers are other people every time
     codec = AmiCodec(expects=lambda _: False)
-    tracker = CallTracker("main", region="GB", internal=INTERNAL)
+    calls = CallTracker("main", region="GB", internal=INTERNAL)
     at = 1_795_314_390.0
     for portion in portions:
         at += _SECONDS_A_CHUNK
         for message in codec.receive(portion):
             if isinstance(message, AmiEvent):
-                tracker.feed(message, at)
+                calls.feed(message, at)
 
 
 class _FullSocket:

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, IPvAnyNetwork, SecretStr, model_validator
 
-from cti_bridge.domain.account import Tier
+from cti_bridge.domain.account import ContactKind, Tier
+from cti_bridge.domain.merge import MergeRule
 from cti_bridge.domain.retention import Periods, RetentionKind
 from cti_bridge.domain.tiers import TierRule, TierRules
 from cti_bridge.domain.user import Role
@@ -33,6 +34,8 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 ListenPort = Annotated[int, Field(ge=0, le=65535)]
 """0: any free port, told in the log."""
 Pattern = Annotated[str, AfterValidator(_regex)]
+TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+"""HH:MM, the machine's own time."""
 
 
 class ServerSettings(_Section):
@@ -190,6 +193,20 @@ class TierSettings(_Section):
         return TierRules(rules=rules, hysteresis_percent=self.hysteresis_percent)
 
 
+class MergingSettings(_Section):
+    """`same`: kinds of contact points that make two accounts one where their names sound alike too (`likeness`, 100: the same
+    sound); empty: only people merge. `nightly_at`: the machine's own time.
+    """
+
+    same: tuple[ContactKind, ...] = ()
+    likeness: Annotated[int, Field(ge=0, le=100)] = 100
+    nightly_at: TimeOfDay = "04:00"
+
+    def as_rule(self) -> MergeRule:
+        """The rule as the store reads it."""
+        return MergeRule(same=frozenset(self.same), likeness=self.likeness)
+
+
 class CaseSettings(_Section):
     """`hours`: the opening hours of the routing file in which the time of commitments runs; None: round the clock."""
 
@@ -199,7 +216,7 @@ class CaseSettings(_Section):
 class AuditSettings(_Section):
     """`nightly_at`: the machine's own time of the audit of the last day; it also runs by itself after each gap."""
 
-    nightly_at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "03:30"
+    nightly_at: TimeOfDay = "03:30"
 
 
 class PrivacySettings(_Section):
@@ -223,7 +240,7 @@ class RetentionSettings(_Section):
     provisional accounts (made from a call, never named) from the last contact.
     """
 
-    nightly_at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "04:10"
+    nightly_at: TimeOfDay = "04:10"
     interactions_days: Days = 0
     call_details_days: Days = 0
     cases_days: Days = 0
@@ -292,6 +309,7 @@ class Settings(_Section):
     queues: QueueSettings = QueueSettings()
     tiers: TierSettings = TierSettings()
     accounts: AccountSettings = AccountSettings()
+    merging: MergingSettings = MergingSettings()
     cases: CaseSettings = CaseSettings()
     audit: AuditSettings = AuditSettings()
     privacy: PrivacySettings = PrivacySettings()

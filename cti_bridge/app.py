@@ -32,7 +32,17 @@ from cti_bridge.callers import CallerDesk
 from cti_bridge.commands import Commands, Pbx, WrapUpDesk
 from cti_bridge.domain.account import Found, LookupResult, NotFound
 from cti_bridge.gaps import GapBook
-from cti_bridge.housekeeping import RetentionKeeper, due_after, escalate, judge_tiers, turn_days, utc_now, watch_rules
+from cti_bridge.housekeeping import (
+    RetentionKeeper,
+    due_after,
+    escalate,
+    every_night,
+    judge_tiers,
+    merge_doubles,
+    turn_days,
+    utc_now,
+    watch_rules,
+)
 from cti_bridge.journal.writer import Journal, limits_of
 from cti_bridge.live.board import Board
 from cti_bridge.lookup import Lookup
@@ -101,6 +111,7 @@ class Application:
         self.profiles = Profiles(self.database, self.accounts, rules=settings.tiers.as_rules(), fields=settings.accounts.fields)
         self._webhooks = Webhooks(settings.webhook, self.database, now=utc_now)
         self.cases = Cases(self.database, self._webhooks.outbox)
+        self.merges = Merges(self.database, self.accounts, self._webhooks.outbox)
         self.users = Users(self.database)
         self.port = settings.server.port
         self.agi_port = settings.fastagi.port
@@ -216,7 +227,11 @@ class Application:
         if self.settings.tiers.rules:
             self._start(tasks, "tiers", partial(judge_tiers, self.profiles))
         self._start(tasks, "cases", partial(escalate, self.cases))
-        self._start(tasks, "retention", self._retention.run)
+        self._start(tasks, "nightly retention", self._retention.run)
+        if self.settings.merging.same:
+            rule = self.settings.merging.as_rule()
+            doubles = partial(merge_doubles, self.database, self.merges, rule, self.accounts, self._hub)
+            self._start(tasks, "nightly merging", partial(every_night, self.settings.merging.nightly_at, doubles))
         self._start(tasks, "webhooks", self._webhooks.run)
         self._start(tasks, "audit", partial(self._auditor.run, self._gaps.changed))
         log.info("service.started", version=cti_bridge.__version__, host=self.settings.server.host, port=self.port)
@@ -238,7 +253,7 @@ class Application:
         log.info("service.stopping")
         for site in tuple(runner.sites):
             await site.stop()
-        self._cancel("ami", "pipeline", "catch up", "fastagi", "rules", "day", "audit", "tiers", "cases", "retention", "webhooks")
+        self._cancel("ami", "pipeline", "catch up", "fastagi", "rules", "day", "audit", "tiers", "cases", "nightly", "webhooks")
         await calls.drain(DRAIN_SECONDS)
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
@@ -293,17 +308,16 @@ class Application:
     async def _start_web(self, decoy_hash: str) -> web.AppRunner:
         server = self.settings.server
         pbxes = {pbx.name: Pbx(settings=pbx, control=self._clients[pbx.name].control) for pbx in self.settings.pbx}
-        erasers = {name: journal.erase for name, journal in self._journals.items()}
         ports = Ports(
             users=self.users,
             sessions=Sessions(self.database),
             verify=_password_check(PasswordHasher()),
             decoy_hash=decoy_hash,
             accounts=self.accounts,
-            merges=Merges(self.database, self.accounts, self._webhooks.outbox),
+            merges=self.merges,
             profiles=self.profiles,
             cases=self.cases,
-            persons=PersonRights(Persons(self.database, self.accounts), erasers, region=self.settings.numbers.region),
+            persons=PersonRights(Persons(self.database, self.accounts), self._journals, region=self.settings.numbers.region),
             audit_log=AuditLog(self.database),
             due_after=partial(due_after, self._rules, self.settings.cases.hours),
             interactions=self.interactions,

@@ -1,10 +1,11 @@
-"""What the service does by itself, beside the calls: takes changed rules into force, turns the day, judges tiers,
-escalates, and lets go of what was kept long enough.
+"""What the service does by itself, beside the calls: takes changed rules into force, turns the day, judges tiers, escalates, and
+does the night's work.
 """
 
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,12 +13,17 @@ import structlog
 
 from config.settings import RetentionSettings
 from cti_bridge.domain.errors import StorageError
+from cti_bridge.domain.merge import MergeRule
 from cti_bridge.live.board import Board
 from cti_bridge.record.results import seconds_until
 from routing.hours import after_open_time
 from routing.rules_holder import RulesHolder
+from screen_pop.hub import Hub
+from storage.accounts import Accounts
 from storage.cases import Cases
 from storage.database import Database
+from storage.merge_rule import merge_by_rule
+from storage.merges import Merges
 from storage.profiles import Profiles
 from storage.retention import Retention
 
@@ -28,9 +34,8 @@ RULES_CHECK_SECONDS = 2.0
 DAY_CHECK_SECONDS = 1.0
 ESCALATION_SECONDS = 30.0
 """How often commitments are looked through for those whose time has run out."""
-
-FIRST_RETENTION_SECONDS = 600.0
-"""After a start there is more urgent work."""
+SETTLED_SECONDS = 300.0
+"""After a start, before the first of the night's work: a start amid live calls has better things to do."""
 
 
 def utc_now() -> datetime:
@@ -86,6 +91,29 @@ async def escalate(cases: Cases) -> None:
             log.warning("case.not_escalated", error=str(error))
 
 
+async def every_night(at: str, work: Callable[[], Awaitable[None]]) -> None:
+    """`work` each night at `at` (HH:MM, the machine's own time), and soon after a start for machines that are off at night."""
+    await asyncio.sleep(SETTLED_SECONDS)
+    while True:
+        await work()
+        await asyncio.sleep(seconds_until(at, utc_now().astimezone()))
+
+
+async def merge_doubles(database: Database, store: Merges, rule: MergeRule, accounts: Accounts, hub: Hub) -> None:
+    """Makes one what the admin's rule says is one customer; agents who have one of them on the phone see it."""
+    merged = 0
+    try:
+        async for merge in merge_by_rule(database, store, rule, now=utc_now()):
+            merged += 1
+            account = await accounts.by_id(merge.kept)
+            if account is not None:
+                await hub.account_changed(account, instead_of=merge.merged, at=utc_now())
+    except StorageError as error:
+        log.warning("merging.stopped", merged=merged, error=str(error))
+    else:
+        log.info("merging.done", merged=merged)
+
+
 class RetentionKeeper:
     """Deletes each night what was kept long enough, and soon after each start, for machines that are off at night.
 
@@ -102,10 +130,8 @@ class RetentionKeeper:
         """Until cancelled; ends at once where everything is kept. A store that is away ends a pass, the next one goes on from
         there.
         """
-        await asyncio.sleep(FIRST_RETENTION_SECONDS if self._periods else 0)
-        while self._periods:
-            await self.pass_once()
-            await asyncio.sleep(seconds_until(self._nightly_at, utc_now().astimezone()))
+        if self._periods:
+            await every_night(self._nightly_at, self.pass_once)
 
     async def pass_once(self) -> None:
         began = time.monotonic()

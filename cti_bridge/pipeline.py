@@ -224,8 +224,7 @@ class Pipeline:
         self._at = past.at
         journal.begin(self.needs, seen_until=past.at)
         await self._restore(past)
-        if past.identity is not None:
-            self._tracker.identified(past.identity.started)
+        self._tracker.identified(past.started)
         if past.at:
             self._take(self._tracker.disconnected(past.at))
             self._gaps.away_since(self._pbx, moment(past.at))
@@ -259,6 +258,7 @@ class Pipeline:
             since=min(moments) if self._at else None,
             calls=tuple(call_id.partition(":")[2] for call_id in (*self._tracker.live_ids(), *unstored)),
             taken=self._taken,
+            started=self._tracker.pbx_started,
         )
 
     async def catch_up(self, journal: Journal) -> None:

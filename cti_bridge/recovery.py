@@ -36,11 +36,13 @@ _BLANK_LINE = b"\r\n\r\n"
 
 @dataclass(slots=True, kw_only=True)
 class Past:
-    """What the journal told: `live` calls with all their events, `ended` ones with the last two; `at` is its last moment."""
+    """What the journal told: `live` calls with all their events, `ended` ones with the last two; `at` is its last moment;
+    `started`: when the PBX's process began, in its own words (empty: not known).
+    """
 
     live: dict[CallId, list[CallEvent]] = field(default_factory=dict)
     ended: dict[CallId, tuple[CallEvent, ...]] = field(default_factory=dict)
-    identity: PbxIdentity | None = None
+    started: str = ""
     at: float = 0.0
     torn: int = 0
     size: int = 0
@@ -88,14 +90,16 @@ async def replay(tail: Tail, tracker: CallTracker) -> Past:
                 log.warning("journal.torn", file=str(file), offset=offset, bytes=length)
                 if length:
                     decoder.lose_place()
-            case Noted(calls=uniqueids):
+            case Noted(calls=uniqueids, started=started):
+                past.started = started
                 past.keep(uniqueids)
                 stream.noted(past.live)
         if past.size - told >= _TURN_BYTES:
             told = past.size
             await asyncio.sleep(0)
     stream.finish()
-    past.identity = decoder.identity
+    if decoder.identity is not None:
+        past.started = decoder.identity.started
     log.info(
         "journal.replayed",
         bytes=past.size,

@@ -4,8 +4,9 @@ In that order because only the store knows what to look for: whatever cuts it sh
 again, and what was written over already stays so.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Protocol
 
 from cti_bridge.domain.account import AccountId
 from cti_bridge.domain.errors import StorageError
@@ -13,14 +14,18 @@ from cti_bridge.domain.person import Erased
 from cti_bridge.journal.traces import Finder
 from storage.persons import Persons
 
-EraseInJournal = Callable[[Finder], Awaitable[int]]
-"""Writes over what the finder finds in one PBX's journal, on the disk when it returns; gives how many places. Raises OSError."""
+
+class ErasableJournal(Protocol):
+    """One PBX's journal: that of the running service, or the folder of a stopped one."""
+
+    async def erase(self, finder: Finder) -> int:
+        """Writes over what the finder finds, on the disk when it returns; gives how many places. Raises OSError."""
 
 
 class PersonRights:
     """What the admin's page and the command erase with; `journals` by PBX, `region` reads national numbers."""
 
-    def __init__(self, persons: Persons, journals: Mapping[str, EraseInJournal], *, region: str) -> None:
+    def __init__(self, persons: Persons, journals: Mapping[str, ErasableJournal], *, region: str) -> None:
         self._persons = persons
         self._journals = journals
         self._region = region
@@ -32,9 +37,9 @@ class PersonRights:
         """
         traces = await self._persons.traces(account_id)
         places = 0
-        for pbx, erase in self._journals.items():
+        for pbx, journal in self._journals.items():
             try:
-                places += await erase(Finder(traces, pbx, self._region))
+                places += await journal.erase(Finder(traces, pbx, self._region))
             except OSError as error:
                 raise StorageError(f"the journal of {pbx} cannot be written: {error.strerror or error}") from error
         return await self._persons.erase(account_id, by=by, now=now, journal=places)

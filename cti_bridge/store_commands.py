@@ -5,9 +5,9 @@ import os
 import pwd
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -232,7 +232,7 @@ def erase_person(
 
     async def remove(database: Database) -> None:
         store = Persons(database, Accounts(database, region=region))
-        rights = PersonRights(store, {pbx: partial(_erase_in, folder) for pbx, folder in folders.items()}, region=region)
+        rights = PersonRights(store, {pbx: _ClosedJournal(folder) for pbx, folder in folders.items()}, region=region)
         erased = await rights.erase(AccountId(account_id), by=_actor(), now=datetime.now(UTC))
         print(f"Erased {erased.accounts} accounts and {erased.cases} cases; {erased.interactions} interactions stay, as figures.")
         print(f"Written over in the journal: {erased.journal} numbers and names.")
@@ -260,8 +260,14 @@ def retention(
     _in_ready_store(config, let_go)
 
 
-async def _erase_in(folder: Path, finder: Finder) -> int:
-    return await asyncio.to_thread(erase, folder, finder)
+@dataclass(frozen=True, slots=True)
+class _ClosedJournal:
+    """The journal of a service that is stopped."""
+
+    folder: Path
+
+    async def erase(self, finder: Finder) -> int:
+        return await asyncio.to_thread(erase, self.folder, finder)
 
 
 @log_commands.command("verify")

@@ -1,7 +1,8 @@
 """The pages and their files: who gets which page, and the headers that keep a page to itself.
 
 In: the folder of pages, read once at the start; out: files by exact name (nothing else in the file system can be named), and
-the Content-Security-Policy with the hashes of the pages' own inline scripts (the import map).
+the Content-Security-Policy with the hashes of the pages' own inline script (the import map). All pages are one shell, in which
+`$page` names the script and the style.
 """
 
 import base64
@@ -9,6 +10,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
+from string import Template
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -18,6 +20,7 @@ from screen_pop.ports import Role
 
 PAGE_FOLDER: Final = Path(__file__).parent / "page"
 
+SHELL: Final = "shell.html"
 LOGIN: Final = "/login"
 PAGE_OF: Final[Mapping[Role, str]] = {Role.AGENT: "/agent", Role.SUPERVISOR: "/supervisor", Role.ADMIN: "/admin"}
 
@@ -49,10 +52,16 @@ class Pages:
     """The files of the page folder by their names under /static/."""
 
     def __init__(self, folder: Path = PAGE_FOLDER) -> None:
-        files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in CONTENT_TYPES)
+        files = (path for path in folder.rglob("*") if path.is_file() and path.suffix in CONTENT_TYPES)
         self._files = {path.relative_to(folder).as_posix(): path for path in files}
-        scripts = {script for path in files if path.suffix == ".html" for script in inline_scripts(path.read_text("utf-8"))}
-        self.headers: Mapping[str, str] = security_headers(scripts)
+        shell = (folder / SHELL).read_text("utf-8")
+        self._pages = {path: Template(shell).substitute(page=path[1:]) for path in (LOGIN, *PAGE_OF.values())}
+        self.headers: Mapping[str, str] = security_headers(inline_scripts(shell))
+
+    def page(self, path: str) -> web.Response:
+        """The page at `/login`, `/agent` and so on."""
+        headers = {hdrs.CONTENT_TYPE: CONTENT_TYPES[".html"], hdrs.CACHE_CONTROL: "no-cache"}
+        return web.Response(body=self._pages[path].encode(), headers=headers)
 
     def file(self, name: str) -> web.FileResponse:
         """The file, to be asked for again by its date. Raises HTTPNotFound for anything that is not listed."""
@@ -83,7 +92,7 @@ def _entrance(pages: Pages, sign_in: SignIn, path: str | None) -> Callable[[web.
         home = LOGIN if user is None else PAGE_OF[user.role]
         if path != home:
             raise web.HTTPFound(home, headers={hdrs.CACHE_CONTROL: "no-store"})
-        return pages.file(f"{home[1:]}.html")
+        return pages.page(home)
 
     return enter
 

@@ -21,6 +21,14 @@ def sound_of(name: str) -> str:
 
     `李雷`, `Li Lei` and `LEI, Li` sound alike, and so do `张三丰` and `Zhang Sanfeng`.
     """
+    sound = _sounded(name)
+    # A character that pinyin does not know may stand with its neighbours as one word, and without them as another.
+    while not sound.isascii() and (again := _sounded(sound)) != sound:
+        sound = again
+    return sound
+
+
+def _sounded(name: str) -> str:
     spoken = " ".join(_spoken(word) for word in fold(name).split())
     bare = "".join(c for c in unicodedata.normalize("NFKD", spoken) if not unicodedata.combining(c))
     words = "".join(c if c.isalnum() else " " for c in bare).split()

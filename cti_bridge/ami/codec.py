@@ -7,28 +7,29 @@ rest (shapes.py), restores events that a caller's number split, and counts every
 import re
 from collections import Counter
 from collections.abc import Callable
+from typing import Final
 
 from cti_bridge.ami.messages import AmiEvent, AmiReply, response_of
 from cti_bridge.ami.shapes import LISTED, SHAPES, Shape, restored
 
 AmiMessage = AmiEvent | AmiReply
 
-MAX_EVENT_BYTES = 256 * 1024
+MAX_EVENT_BYTES: Final = 256 * 1024
 """A longer event is thrown away and counted; the largest genuine one seen is 3 KiB."""
-_MAX_JOINED_BLOCKS = 6
-_PREFIX = 24
+_MAX_JOINED_BLOCKS: Final = 6
+_PREFIX: Final = 24
 """Bytes that tell events apart: the name and, behind a short one, that a Privilege follows, as list items have none."""
 _Check = tuple[str, Callable[[str], re.Match[str] | None], str, tuple[bytes, ...]]
-_PLAIN: dict[bytes, _Check | None] = {
+_PLAIN: Final[dict[bytes, _Check | None]] = {
     (b"Event: " + name + b"\r\nPrivilege: ")[:_PREFIX]: (shape.name, shape.strict.match, shape.no_more, shape.only_with)
     for name, shape in SHAPES.items()
 }
 """Events by how they begin: name, check of the structure, what must not follow, marks of which one must be there."""
-_MAX_LEARNT = 200
-_USELESS = re.compile(rb"Event: \w{4,40}\r\nPrivilege: [a-z]{3,12}(?:,[a-z]{3,12})*,all\r\n")
+_MAX_LEARNT: Final = 200
+_USELESS: Final = re.compile(rb"Event: \w{4,40}\r\nPrivilege: [a-z]{3,12}(?:,[a-z]{3,12})*,all\r\n")
 """The beginning of an event that nobody needs: too long to stand in a number behind a forged end of an event."""
-_SNAPSHOT_END = b"Linkedid: "
-_CUT_HEAD = re.compile(rb"(?:CallerIDNum|ConnectedLineNum|AccountCode|Exten): ?[^\r\n]*\Z")
+_SNAPSHOT_END: Final = b"Linkedid: "
+_CUT_HEAD: Final = re.compile(rb"(?:CallerIDNum|ConnectedLineNum|AccountCode|Exten): ?[^\r\n]*\Z")
 """A block that ends right behind an unescaped value: the head of an event that an injected blank line split."""
 
 
@@ -152,7 +153,7 @@ class AmiCodec:
         return [AmiReply(response, action_id)]
 
     def _event(self, block: bytes) -> list[AmiMessage]:
-        name = block[7 : block.find(b"\r\n", 7)]
+        name = _name_of(block)
         listed = LISTED.get(name)
         if listed is not None and not block[7 + len(name) :].startswith(b"\r\nPrivilege: "):
             if not self._expects(AmiEvent(listed.name, block).action_id):
@@ -202,7 +203,11 @@ class AmiCodec:
 
 
 def _shape_of(block: bytes) -> Shape | None:
-    return SHAPES.get(block[7 : block.find(b"\r\n", 7)]) if block.startswith(b"Event: ") else None
+    return SHAPES.get(_name_of(block)) if block.startswith(b"Event: ") else None
+
+
+def _name_of(block: bytes) -> bytes:
+    return block[7:].partition(b"\r\n")[0]
 
 
 def _checked(shape: Shape, block: bytes, *, tampered: bool = False) -> AmiEvent | None:

@@ -190,8 +190,9 @@ class AmiConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    async def leave(self, *, seconds: float = 1.0) -> None:
+    async def leave(self, reason: str, *, seconds: float = 1.0) -> None:
         """Ends the connection in order: TLS says goodbye, which Asterisk's log would miss; a peer that does not is dropped."""
+        self._reason = self._reason or reason
         if self._transport is not None:
             self._transport.close()
         with contextlib.suppress(TimeoutError):

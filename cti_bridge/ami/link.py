@@ -129,8 +129,7 @@ class AmiLink:
         except AmiDisconnected as error:
             self._change(LinkState.DISCONNECTED, str(error))
         finally:
-            connection.drop("this service ended the connection")
-            await connection.ended()
+            await connection.leave("this service ended the connection")
             self._connection = None
             self._counted += Counter(connection.counters)
         if loop.time() - began >= SETTLED_SECONDS:

@@ -6,12 +6,13 @@ Keys keep Asterisk's own spelling. Values are the caller's words in many places:
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from asterisk.ami import Response
 
 from cti_bridge.ami.shapes import CAPTURED
 
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
+_ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 
 
 class AmiEvent:

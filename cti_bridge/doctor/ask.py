@@ -88,7 +88,7 @@ async def signed_in(
     try:
         yield connection, await connection.signed_in()
     finally:
-        await connection.leave()
+        await connection.leave("the examination is over")
 
 
 def _certificate(tls: ssl.SSLObject | None) -> Certificate | None:

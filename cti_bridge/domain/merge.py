@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NewType
 
-from cti_bridge.domain.account import Account, AccountId, account_document
+from cti_bridge.domain.account import Account, AccountId, ContactKind, account_document
 from cti_bridge.domain.call import iso_utc
 
 MergeId = NewType("MergeId", str)
@@ -43,6 +43,16 @@ class Merge:
     at: datetime
     undone_by: str | None = None
     undone_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeRule:
+    """Accounts that share a contact point of one of the kinds `same`, and whose names sound alike (`likeness`, 0 to 100), are one
+    customer; without `same` only people merge.
+    """
+
+    same: frozenset[ContactKind]
+    likeness: int
 
 
 class MergeRefused(Exception):

@@ -3,7 +3,8 @@
 A line's `crc` is the CRC-32 of the line without it, and of the bytes that the line tells of: a flipped bit in either shows, and
 costs that chunk alone, because every line names its own offset. Further keys than a trace has: `wall` (Unix seconds; never goes
 back, see writer.py) on each line, `ids` (what the ActionIDs of this connection begin with, so that a reader believes the same
-answers as the service did), and on a note `needs`, `calls` and `lost`. Programs that read traces pass over what they do not know.
+answers as the service did), and on a note `needs`, `calls`, `lost` and `started`. Programs that read traces pass over what they
+do not know.
 """
 
 import re
@@ -41,6 +42,8 @@ class Line(NamedTuple):
     """The Uniqueids of the calls that a replay must bring: those that go on, and those that are not stored."""
     lost: float | None = None
     """When the PBX was last lost sight of."""
+    started: str = ""
+    """When the PBX's process began, in its own words; empty where it was not known."""
     missed: int = 0
     """Bytes that came before this note and could not be written."""
 
@@ -99,6 +102,7 @@ def _line(raw: bytes, at: int) -> Line | None:
             needs=fields.get("needs"),
             calls=frozenset(fields.get("calls", ())),
             lost=fields.get("lost"),
+            started=fields.get("started", ""),
             missed=fields.get("missed", 0),
         )
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):

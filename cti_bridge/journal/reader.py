@@ -38,9 +38,11 @@ class Torn:
 class Noted:
     """The last note was written here: of what came until here, these calls matter (by Uniqueid of their first channel), and what
     belongs to them was seen from its beginning. Whatever else came up is over and stored, or was seen by half.
+    `started`: when the PBX's process began, in its own words; empty where it was not known.
     """
 
     calls: frozenset[str]
+    started: str = ""
 
 
 JournalItem = StreamItem | Torn | Noted
@@ -146,7 +148,7 @@ class _Walk:
                 if line.missed:
                     yield Torn(file=segment.ami, offset=line.off, length=line.missed)
                 if (index, line.at) == self.noted:
-                    yield Noted(calls=line.calls)
+                    yield Noted(calls=line.calls, started=line.started)
         if size > end:
             yield Torn(file=segment.ami, offset=end, length=size - end)
         elif broken is not None:

@@ -61,12 +61,13 @@ def limits_of(settings: JournalSettings, *, pbxes: int) -> JournalLimits:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """From which moment a replay must begin (None: nothing was seen yet), and the Uniqueids of the calls that it must bring; so
-    after `taken` items of the stream.
+    after `taken` items of the stream. `started`: when the PBX's process began, empty while it is not known.
     """
 
     since: float | None
     calls: tuple[str, ...]
     taken: int
+    started: str = ""
 
 
 class Journal:
@@ -222,7 +223,8 @@ class Journal:
         if needs.taken != self._taken:
             return {"ids": self._ids, "needs": None, "lost": self._lost}
         self._needed_since = needs.since
-        return {"ids": self._ids, "needs": needs.since, "calls": list(needs.calls), "lost": self._lost}
+        started: Fields = {"started": needs.started} if needs.started else {}
+        return {"ids": self._ids, "needs": needs.since, "calls": list(needs.calls), "lost": self._lost, **started}
 
     def _is_full(self, segment: OpenSegment, at: At) -> bool:
         over = segment.size - self._limits.segment_bytes

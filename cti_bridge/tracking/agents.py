@@ -1,6 +1,7 @@
 """Queue members as the PBX reports them, in events and in listings: one shape for both."""
 
 from functools import lru_cache
+from typing import Final
 
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.agent import DEVICE_STATES, PhoneState, QueueMember
@@ -10,7 +11,7 @@ from cti_bridge.tracking.channels import extension_of
 from cti_bridge.tracking.draft import moment
 from cti_bridge.tracking.switch import Switch
 
-_PHONES = {str(number): state for number, state in enumerate(DEVICE_STATES)}
+_PHONES: Final = {str(number): state for number, state in enumerate(DEVICE_STATES)}
 
 
 def changed(switch: Switch, event: AmiEvent, at: float) -> None:

@@ -1,5 +1,7 @@
 """Rules for bridges: who hears whom, and what the bridge's own count tells of events that were missed."""
 
+from typing import Final
+
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.tracking.channels import UP, Bridge, Channel, Kind
 from cti_bridge.tracking.draft import CallDraft
@@ -133,7 +135,7 @@ def _talked_together(switch: Switch, call: CallDraft, at: float) -> None:
         switch.changed(call, at)
 
 
-_TRANSFER_SECONDS = 1.0
+_TRANSFER_SECONDS: Final = 1.0
 """A transfer by REFER or AMI says Unhold too, just before the transferer leaves (22.10.1)."""
 
 

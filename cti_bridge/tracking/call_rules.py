@@ -1,34 +1,36 @@
 """Rules for channels, dialling and bridges: who was offered the call, who talked, when it ended."""
 
+from typing import Final
+
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import Direction, OfferResult, TransferType
 from cti_bridge.domain.call_events import OfferEnd
-from cti_bridge.tracking.channels import BUSY, RINGING, UP, Channel, Kind
+from cti_bridge.tracking.channels import BUSY, PHONES, RINGING, UP, Channel, Kind
 from cti_bridge.tracking.draft import CallDraft
 from cti_bridge.tracking.moves import left_behind, paired_anew, speaks_for_customer, took_place, went_to, went_to_trunk
 from cti_bridge.tracking.switch import UNKNOWN, Switch
 from cti_bridge.tracking.transfer_rules import taken
 
-_REFUSED = {"BUSY": OfferResult.BUSY, "CONGESTION": OfferResult.DECLINED, "NOANSWER": OfferResult.NO_ANSWER}
+_REFUSED: Final = {"BUSY": OfferResult.BUSY, "CONGESTION": OfferResult.DECLINED, "NOANSWER": OfferResult.NO_ANSWER}
 """DialStatus of a phone that did not answer; CANCEL is judged by what else happened."""
-_ASKED = frozenset({"", "0", "16", "127"})
+_ASKED: Final = frozenset({"", "0", "16", "127"})
 """Causes of a HangupRequest from a caller who gives up before the answer; 17, 34 and the like are the PBX's own refusal."""
-HANGUP_SECONDS = 10.0
+HANGUP_SECONDS: Final = 10.0
 """A Hangup follows its request at once; the dialplan's `h` extension may take a moment (Asterisk 22)."""
-_TOGETHER_SECONDS = 0.5
+_TOGETHER_SECONDS: Final = 0.5
 """What one answer brings about is told within this time."""
-_ELSEWHERE = "26"
+_ELSEWHERE: Final = "26"
 """Cause of a leg that is given up because another one was answered."""
-_NOT_REACHED = frozenset({"18", "20"})
+_NOT_REACHED: Final = frozenset({"18", "20"})
 """Causes of a phone that did not answer the network at all: nobody refused anything (time-out of SIP, not registered)."""
-_FORWARDED = "23"
+_FORWARDED: Final = "23"
 """Cause of a phone that answered with a diversion (302)."""
-_CANCELLED = "127"
+_CANCELLED: Final = "127"
 """Cause of a caller who gave up before the answer, by CANCEL of SIP; the PBX itself gives no such cause (22.10.1)."""
-_UNTOLD = frozenset({"", "0", "16", "19", "26", "127"})
+_UNTOLD: Final = frozenset({"", "0", "16", "19", "26", "127"})
 """Causes of a leg that the PBX gave up: the phone said nothing."""
-_OPEN_DIAL = frozenset({None, "ANSWER"})
-_PEOPLE = frozenset({"", "0", "16", "17", "18", "19", "20", "21", "127"})
+_OPEN_DIAL: Final = frozenset({None, "ANSWER"})
+_PEOPLE: Final = frozenset({"", "0", "16", "17", "18", "19", "20", "21", "127"})
 """Causes that say what a person did or did not do; others (no such number, congestion) are the network's failure."""
 
 
@@ -143,7 +145,7 @@ def _tell_cause(channel: Channel, cause: str, at: float) -> None:
     if offer is not None and offer.result is OfferResult.NO_ANSWER and cause == _ELSEWHERE:
         offer.result = OfferResult.ANSWERED_ELSEWHERE
     untold = call.dial_status in _OPEN_DIAL or (offer is not None and offer.ended_at is None)
-    if untold and cause != _FORWARDED and channel.kind in {Kind.AGENT, Kind.TRUNK} and call.queue is None:
+    if untold and cause != _FORWARDED and channel.kind in PHONES and call.queue is None:
         call.dial_status = "BUSY" if cause == "17" else "NOANSWER" if cause in _PEOPLE else "CONGESTION"
 
 

@@ -9,14 +9,14 @@ from collections import deque
 from collections.abc import Iterator
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from cti_bridge.tracking.draft import CallDraft, OfferDraft
 
-_DEVICE = re.compile(r"(?:AsyncGoto/)?(?:PJSIP|SIP|IAX2|SCCP|DAHDI)/(.+?)(?:-[0-9a-f]{8})?(?:<ZOMBIE>)?\Z")
-_LOCAL = re.compile(r"Local/(.+?)@(.+?)(?:-[0-9a-f]{8};[12])?\Z")
-_INTERFACE = re.compile(r"(?:PJSIP|SIP|IAX2|SCCP|Local)/([^@/;-]+)")
+_DEVICE: Final = re.compile(r"(?:AsyncGoto/)?(?:PJSIP|SIP|IAX2|SCCP|DAHDI)/(.+?)(?:-[0-9a-f]{8})?(?:<ZOMBIE>)?\Z")
+_LOCAL: Final = re.compile(r"Local/(.+?)@(.+?)(?:-[0-9a-f]{8};[12])?\Z")
+_INTERFACE: Final = re.compile(r"(?:PJSIP|SIP|IAX2|SCCP|Local)/([^@/;-]+)")
 
 
 class Kind(Enum):
@@ -26,7 +26,13 @@ class Kind(Enum):
     OTHER = "other"
 
 
-RING, RINGING, UP, BUSY = "4", "5", "6", "7"
+PHONES: Final = (Kind.AGENT, Kind.TRUNK)
+"""Whoever may have the customer; the rest only stands in between."""
+
+RING: Final = "4"
+RINGING: Final = "5"
+UP: Final = "6"
+BUSY: Final = "7"
 """ChannelState of an incoming call that is not answered, of a phone that rings, of one that is answered, of a refused one."""
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Final
 
 from cti_bridge.domain.call import (
     Call,
@@ -22,7 +23,9 @@ from cti_bridge.domain.call import (
 from cti_bridge.domain.phone_number import is_withheld, to_e164
 from cti_bridge.tracking.channels import Channel
 
-MISSED = frozenset({OfferResult.NO_ANSWER, OfferResult.BUSY, OfferResult.DECLINED, OfferResult.CALLER_GONE})
+MISSED: Final = (OfferResult.NO_ANSWER, OfferResult.BUSY, OfferResult.DECLINED, OfferResult.CALLER_GONE)
+REFUSED: Final = (OfferResult.BUSY, OfferResult.DECLINED, OfferResult.FORWARDED)
+"""Tuples and no sets, because a set asks for an enum's hash, which is Python's own slow one."""
 
 
 @lru_cache(maxsize=4096)
@@ -282,7 +285,7 @@ def _transfer(transfer: TransferDraft) -> Transfer:
     return Transfer(type=transfer.type, from_agent=transfer.from_agent, to=transfer.to, at=moment(transfer.at))
 
 
-TOGETHER_SECONDS = 0.05
+TOGETHER_SECONDS: Final = 0.05
 """Phones that are dialled together ring in the order of dialling; the answers of the network to it come in any order."""
 
 

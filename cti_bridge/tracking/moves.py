@@ -5,8 +5,10 @@ Asterisk tells a transfer in more than one way (22.10.1): the customer leaves th
 dials or joins from there, or shares a bridge with somebody whom the agent had dialled for advice.
 """
 
+from typing import Final
+
 from cti_bridge.domain.call import TransferType
-from cti_bridge.tracking.channels import UP, Channel, Kind
+from cti_bridge.tracking.channels import PHONES, UP, Channel, Kind
 from cti_bridge.tracking.draft import CallDraft, TalkDraft, TransferDraft, VisitDraft
 from cti_bridge.tracking.switch import Switch
 
@@ -68,7 +70,7 @@ def _went(switch: Switch, call: CallDraft, to: str, at: float, kind: TransferTyp
         transferred(switch, call, kind, away_from[0], to, at)
 
 
-MOVE_SECONDS = 1.0
+MOVE_SECONDS: Final = 1.0
 """Where an agent transfers by feature code or AMI, their leg may be gone before the customer leaves the bridge."""
 
 
@@ -204,7 +206,7 @@ def left_behind(switch: Switch, call: CallDraft, agent: Channel, at: float) -> N
     if customer.soft_hangup_at is not None:
         return
     for other in switch.channels.connected(customer.bridge):
-        if other is not customer and other is not agent and not other.spying and other.kind in {Kind.AGENT, Kind.TRUNK}:
+        if other is not customer and other is not agent and not other.spying and other.kind in PHONES:
             _taken_over(switch, call, talk.party, talk.left_at or at, other, at)
             return
 
@@ -238,7 +240,7 @@ def _taken_over(switch: Switch, call: CallDraft, agent: str, left_at: float, oth
     transferred(switch, call, TransferType.ATTENDED, agent, to, at)
 
 
-_TOGETHER_SECONDS = 0.5
+_TOGETHER_SECONDS: Final = 0.5
 """Bridges that are merged hold everybody for a moment; longer is a talk of three."""
 
 

@@ -1,10 +1,12 @@
 """What became of a call, judged at its end: the outcome, and who hung up. Tables, no state."""
 
+from typing import Final
+
 from cti_bridge.domain.call import Direction, Outcome, Party
 from cti_bridge.tracking.channels import Kind
 from cti_bridge.tracking.draft import CallDraft, TalkDraft
 
-QUEUE_EXITS = {
+QUEUE_EXITS: Final = {
     "TIMEOUT": Outcome.TIMEOUT,
     "JOINEMPTY": Outcome.JOIN_EMPTY,
     "JOINUNAVAIL": Outcome.JOIN_EMPTY,
@@ -16,7 +18,7 @@ QUEUE_EXITS = {
 }
 """By the dialplan variable QUEUESTATUS (app_queue, Asterisk 22); not told at an exit by key or a hang-up by AMI."""
 
-DIAL_STATUSES = {
+DIAL_STATUSES: Final = {
     "BUSY": Outcome.BUSY,
     "NOANSWER": Outcome.NO_ANSWER,
     "CANCEL": Outcome.NO_ANSWER,
@@ -25,10 +27,10 @@ DIAL_STATUSES = {
 }
 """By DialStatus of the last DialEnd (app_dial, Asterisk 22)."""
 
-_SAME_END_SECONDS = 2.0
+_SAME_END_SECONDS: Final = 2.0
 """A party's hang-up ends the call at once; a customer who stays longer is in the dialplan's hands again."""
 
-_RACE_SECONDS = 0.3
+_RACE_SECONDS: Final = 0.3
 """Both phones may hang up at once; a customer who does so later than this was still there, and ended it."""
 
 

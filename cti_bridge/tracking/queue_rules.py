@@ -1,5 +1,7 @@
 """Rules for queues: visits, answers from a queue, and why a caller left one."""
 
+from typing import Final
+
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import OfferResult
 from cti_bridge.domain.call_events import CallLeftQueue, CallQueued
@@ -11,7 +13,7 @@ from cti_bridge.tracking.switch import Switch
 from cti_bridge.tracking.talk_rules import voicemail
 from cti_bridge.tracking.transfer_rules import taken
 
-_REFUSALS = frozenset({"JOINEMPTY", "JOINUNAVAIL", "FULL"})
+_REFUSALS: Final = frozenset({"JOINEMPTY", "JOINUNAVAIL", "FULL"})
 
 
 def joined(switch: Switch, event: AmiEvent, at: float) -> None:

@@ -9,6 +9,7 @@ A listing in between (the sweep, each minute) closes what two of them lack: a Ha
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import CallId
@@ -19,8 +20,8 @@ from cti_bridge.tracking.outcomes import asked_at
 from cti_bridge.tracking.rebuild import Rebuild, seconds_of
 from cti_bridge.tracking.switch import Switch
 
-_SHUTDOWN_SECONDS = 30.0
-_WHOLE_SECONDS = 1.0
+_SHUTDOWN_SECONDS: Final = 30.0
+_WHOLE_SECONDS: Final = 1.0
 """Listings tell durations in whole seconds."""
 
 
@@ -38,7 +39,7 @@ class Rebuilt:
 class Resync:
     """Collects the items of the listings and applies each listing when it is complete.
 
-    `queues` are those that the PBX listed last.
+    `queues` are those that the PBX listed last; `started` is when its process began, in its own words.
     """
 
     def __init__(self, switch: Switch) -> None:
@@ -49,7 +50,7 @@ class Resync:
         """Nothing was listed since the link was lost, or ever."""
         self._lost_at: float | None = None
         self._shutdown_at: float | None = None
-        self._started = ""
+        self.started = ""
         self._restarted = False
         self._before: dict[CallId, CallDraft] = {}
         self._is_told = True
@@ -86,9 +87,9 @@ class Resync:
 
     def identified(self, started: str) -> None:
         """When this PBX process began, in its own words: another answer than before is another process."""
-        if started and self._started:
-            self._restarted = started != self._started
-        self._started = started or self._started
+        if started and self.started:
+            self._restarted = started != self.started
+        self.started = started or self.started
 
     def disconnected(self, at: float) -> None:
         """From here on nothing is seen; a Shutdown just before says that the PBX went down with its calls."""

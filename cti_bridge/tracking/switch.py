@@ -6,6 +6,7 @@ so that each call event is emitted in one place.
 
 import re
 from collections import deque
+from typing import Final
 
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import CallId, Direction, Extension, OfferResult, Outcome, Party, TransferType
@@ -24,9 +25,10 @@ from cti_bridge.domain.call_events import (
     OfferEnded,
     TrackerEvent,
 )
-from cti_bridge.tracking.channels import RING, UP, Channel, Channels, Kind
+from cti_bridge.tracking.channels import PHONES, RING, UP, Channel, Channels, Kind
 from cti_bridge.tracking.draft import (
     MISSED,
+    REFUSED,
     TOGETHER_SECONDS,
     CallDraft,
     OfferDraft,
@@ -37,7 +39,7 @@ from cti_bridge.tracking.draft import (
 )
 from cti_bridge.tracking.outcomes import asked_at, outcome_of, who_hung_up
 
-UNKNOWN = frozenset({"", "<unknown>"})
+UNKNOWN: Final = frozenset({"", "<unknown>"})
 
 
 class Switch:
@@ -245,7 +247,7 @@ class Switch:
     def end_offer(self, call: CallDraft, offer: OfferDraft, at: float, result: OfferResult) -> None:
         if offer.ended_at is not None:
             return
-        if offer.rang_at is None and result in {OfferResult.BUSY, OfferResult.DECLINED, OfferResult.FORWARDED}:
+        if offer.rang_at is None and result in REFUSED:
             self.ring(call, offer, at, at)  # refused at once, without a ringing signal
         offer.ended_at, offer.result = at, result
         if offer.rang_at is None or call.ended_at is not None:
@@ -290,7 +292,7 @@ class Switch:
             elif talk.left_at is None and not talk.consulting:
                 talk.left_at = at
         for channel in connected:
-            if channel is call.customer or channel.spying or channel.released or channel.kind not in {Kind.AGENT, Kind.TRUNK}:
+            if channel is call.customer or channel.spying or channel.released or channel.kind not in PHONES:
                 continue
             if channel.kind is Kind.TRUNK and not channel.dialled:
                 continue  # another customer in the same bridge: a call of its own
@@ -357,7 +359,7 @@ def _dialled_before(phone: Channel, offer: OfferDraft, at: float) -> bool:
     return at - offer.begun_at < TOGETHER_SECONDS and phone.made_before(offer.channel)
 
 
-_REFUSAL_SECONDS = 1.0
+_REFUSAL_SECONDS: Final = 1.0
 """A queue lets a caller in at once; one that does not leaves the rest to the dialplan, mostly a prompt and an end."""
 
 
@@ -378,7 +380,7 @@ def _agent_of(call: CallDraft, phone: Channel) -> Extension:
     return Extension(next(iter(call.agents_talking()), ""))
 
 
-_CONNECT_SECONDS = 0.5
+_CONNECT_SECONDS: Final = 0.5
 
 
 def _answered_at(channel: Channel, bridged_at: float) -> float:

@@ -6,6 +6,7 @@ that makes replay, crash recovery, routing trials and trace tests one mechanism.
 
 import re
 from collections.abc import Callable
+from typing import Final
 
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import Call, CallId
@@ -15,7 +16,7 @@ from cti_bridge.tracking.switch import Switch
 
 Rule = Callable[[Switch, AmiEvent, float], None]
 
-RULES: dict[str, Rule] = {
+RULES: Final[dict[str, Rule]] = {
     # channels
     "Newchannel": call_rules.newchannel,
     "Newstate": call_rules.newstate,
@@ -99,6 +100,11 @@ class CallTracker:
     def identified(self, started: str) -> None:
         """When this PBX process began, in its own words: another answer than before says that the calls of before are over."""
         self._resync.identified(started)
+
+    @property
+    def pbx_started(self) -> str:
+        """When the PBX's process began, as `identified` was told last; empty before."""
+        return self._resync.started
 
     def resynced(self, at: float) -> tuple[list[TrackerEvent], resync.Rebuilt]:
         """All listings after a (re)connect are in: what is not in them is over."""

@@ -1,9 +1,11 @@
 """Rules for transfers, pick-up and parking: when an agent lets go of the customer, and towards what."""
 
+from typing import Final
+
 from cti_bridge.ami.messages import AmiEvent
 from cti_bridge.domain.call import Direction, OfferResult, TransferType
 from cti_bridge.tracking.bridge_rules import came_unseen
-from cti_bridge.tracking.channels import Channel, Kind
+from cti_bridge.tracking.channels import PHONES, Channel, Kind
 from cti_bridge.tracking.draft import CallDraft, TransferDraft
 from cti_bridge.tracking.moves import already_transferred, given_away, let_go, park
 from cti_bridge.tracking.switch import Switch
@@ -112,7 +114,7 @@ def _other_party(switch: Switch, call: CallDraft, agent: Channel, event: AmiEven
         for channel in bridge.members if bridge is not None else ():
             if channel is not agent and channel is not call.customer and not channel.spying:
                 return channel
-    dialled = [c for c in switch.channels if c.owner is call and c.dialled and c.kind in {Kind.AGENT, Kind.TRUNK}]
+    dialled = [c for c in switch.channels if c.owner is call and c.dialled and c.kind in PHONES]
     asked = [c for c in dialled if c is not agent and c is not call.customer and call.talk_of(c) is None]
     return asked[-1] if asked else None
 
@@ -130,7 +132,7 @@ def _repeated(call: CallDraft, agent: Channel, at: float) -> bool:
     return already_transferred(call, agent.endpoint, at - 0.5 if talk is None else talk.started_at)
 
 
-_PICKUP_SECONDS = 0.5
+_PICKUP_SECONDS: Final = 0.5
 """The phone that rang may be hung up before the pick-up is told."""
 
 

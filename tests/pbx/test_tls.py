@@ -61,6 +61,7 @@ def over_tls(site: Site, authority: Path) -> Site:
 
 async def test_call_pops_over_tls(tls_pbx: Pbx, lab: Lab, site: Site, authority: Authority) -> None:
     await lab.only("support", "1001")
+    before = tls_pbx.log_size()
     async with running_service(lab, over_tls(site, authority.certificate)) as service:
         await service.connected()
         alice, phone, carrier = await service.agent("1001"), await lab.phone("1001"), await lab.carrier()
@@ -75,6 +76,7 @@ async def test_call_pops_over_tls(tls_pbx: Pbx, lab: Lab, site: Site, authority:
 
     assert pop["call"]["customer_name"] == "Zoë"
     assert (ended["call"]["outcome"], ended["call"]["answered_by"]) == ("answered", ["1001"])
+    assert "SSL_shutdown" not in tls_pbx.log_since(before)
 
 
 async def test_doctor_reads_the_certificate(tls_pbx: Pbx, site: Site, authority: Authority) -> None:

@@ -49,6 +49,7 @@ TOOLS = (
     Tool(package="sip-tester", program="sipp"),
     Tool(package="chromium", program="chromium"),
     Tool(package="postgresql", program="/usr/lib/postgresql/*/bin/initdb"),
+    Tool(package="build-essential", program="cc"),
 )
 
 

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -120,7 +121,7 @@ class PageServer:
         self.sockets.add(socket)
 
     async def page(self, request: web.Request) -> web.Response:
-        html = (PAGE / f"{request.match_info['name']}.html").read_text("utf-8")
+        html = Template((PAGE / "shell.html").read_text("utf-8")).substitute(page=request.match_info["name"])
         return web.Response(text=html, content_type="text/html", headers={"Content-Security-Policy": csp_of(html)})
 
     async def rest(self, request: web.Request) -> web.Response:

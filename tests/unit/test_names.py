@@ -1,7 +1,7 @@
 """Names that one person would be called by sound alike; names of two people do not."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from storage.names import SIMILAR, block_of, likeness, sound_of
@@ -36,6 +36,7 @@ def test_other_people_are_not_alike(name: str, other: str) -> None:
 
 
 @given(st.text(max_size=60))
+@example("0\U000267830")
 def test_any_text_has_a_sound_that_stays(name: str) -> None:
     sound = sound_of(name)
 

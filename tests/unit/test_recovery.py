@@ -47,9 +47,19 @@ async def test_the_pbx_is_known_by_its_answers_to_us_alone():
     past = await replay(tail(opened(), read(genuine + version + forged)), a_tracker())
     unknown = await replay(tail(opened(ids=""), read(genuine)), a_tracker())
 
-    assert past.identity is not None
-    assert (past.identity.started, past.identity.version) == ("2026-11-22 08:00:00", "22.10.1")
-    assert unknown.identity is None
+    assert past.started == "2026-11-22 08:00:00"
+    assert unknown.started == ""
+
+
+async def test_the_note_knows_the_pbx_where_its_answers_are_not_read_any_more():
+    noted = Noted(calls=frozenset(), started="2026-11-22 08:00:00")
+    answers = answer(f"{IDS}9", "CoreStartupDate: 2026-11-22", "CoreStartupTime: 09:30:00")
+
+    past = await replay(tail(opened(), noted), a_tracker())
+    restarted = await replay(tail(opened(), noted, opened(), read(answers)), a_tracker())
+
+    assert past.started == "2026-11-22 08:00:00"
+    assert restarted.started == "2026-11-22 09:30:00"
 
 
 async def test_a_listing_that_nobody_asked_for_brings_no_call():
@@ -68,11 +78,18 @@ async def test_behind_lost_bytes_it_begins_at_the_next_event():
     torn = Torn(file=Path("x.ami"), offset=0, length=10)
 
     past = await replay(
-        tail(opened(), read(head), torn, read(rest), read(b"\n" + answer(f"{IDS}4", "AsteriskVersion: 22.10.1"))), a_tracker()
+        tail(
+            opened(),
+            read(head),
+            torn,
+            read(rest),
+            read(b"\n" + answer(f"{IDS}4", "CoreStartupTime: 08:00:00", "CoreStartupDate: 2026-11-22")),
+        ),
+        a_tracker(),
     )
 
     assert past.torn == 1
-    assert past.identity is not None
+    assert past.started == "2026-11-22 08:00:00"
 
 
 async def test_of_the_calls_before_the_note_only_those_count_that_it_names():

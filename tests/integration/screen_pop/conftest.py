@@ -14,8 +14,7 @@ PAGE = '<!doctype html><script type="importmap">{"imports":{}}</script><script t
 def page_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "page"
     (folder / "vendor").mkdir(parents=True)
-    for name in ("agent", "supervisor", "admin", "login"):
-        (folder / f"{name}.html").write_text(f"{PAGE}<title>{name}</title>")
+    (folder / "shell.html").write_text(f"{PAGE}<title>$page</title>")
     (folder / "main.js").write_text("export {};")
     (folder / "vendor" / "preact.mjs").write_text("export {};")
     (tmp_path / "secret.txt").write_text("not served")

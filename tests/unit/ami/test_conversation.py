@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cti_bridge.ami import actions
@@ -216,6 +216,7 @@ def test_any_chunking_tells_the_same(cuts: list[int]) -> None:
 
 
 @given(st.binary(max_size=400))
+@example(b"Event: ")
 def test_no_bytes_break_it(data: bytes) -> None:
     for conversation in (a_conversation(), a_conversation("md5"), signed_in()):
         conversation.receive(data)

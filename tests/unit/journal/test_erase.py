@@ -270,18 +270,22 @@ class FakeStore:
         return Erased(account_id=account_id, accounts=1, interactions=0, cases=0, journal=journal)
 
 
+class Disk:
+    async def erase(self, finder: Finder) -> int:
+        return 3
+
+
+class BrokenDisk:
+    async def erase(self, finder: Finder) -> int:
+        raise OSError(28, "No space left on device")
+
+
 async def test_the_journal_goes_first_and_the_store_not_without_it(tmp_path: Path):
     """The store alone knows what to look for: it must still know when the disk failed."""
     store = FakeStore()
 
-    async def fails(_: Finder) -> int:
-        raise OSError(28, "No space left on device")
-
-    async def works(_: Finder) -> int:
-        return 3
-
     with pytest.raises(StorageError, match="journal of main cannot be written: No space left"):
-        await PersonRights(store, {"main": fails}, region="GB").erase(AccountId("a"), by="root", now=NOW)
+        await PersonRights(store, {"main": BrokenDisk()}, region="GB").erase(AccountId("a"), by="root", now=NOW)
     assert store.erased is None
-    await PersonRights(store, {"main": works, "second": works}, region="GB").erase(AccountId("a"), by="root", now=NOW)
+    await PersonRights(store, {"main": Disk(), "second": Disk()}, region="GB").erase(AccountId("a"), by="root", now=NOW)
     assert store.erased == 6

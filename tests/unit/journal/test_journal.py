@@ -72,6 +72,15 @@ async def test_a_line_has_the_public_keys_and_its_checksum(tmp_path: Path):
     ]
 
 
+async def test_a_note_names_the_process_of_the_pbx(tmp_path: Path):
+    journal = a_journal(tmp_path)
+    journal.begin(lambda: Needs(since=T0, calls=(), taken=1, started="2026-11-22 08:00:00"), seen_until=0.0)
+    journal.take(opened(0))
+    await journal.close()
+
+    assert Noted(calls=frozenset(), started="2026-11-22 08:00:00") in read(tmp_path)
+
+
 async def test_a_kill_loses_nothing_of_what_was_taken(tmp_path: Path):
     """No close, no flush: what `take` wrote is the system's."""
     journal = a_journal(tmp_path)

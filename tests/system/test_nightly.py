@@ -1,0 +1,48 @@
+"""What the service does by itself once a night, seen in the whole service."""
+
+import pytest
+
+from config.settings import MergingSettings
+from cti_bridge import housekeeping
+from cti_bridge.app import Application
+from cti_bridge.domain.account import ContactKind
+from tests.support.running import ZOE, a_pbx, call_centre, eventually, ready, serving, settings_for
+
+SAME_NUMBER = MergingSettings(same=(ContactKind.PHONE,), likeness=88)
+
+
+async def test_a_double_is_merged_by_the_rule_and_the_agent_on_the_phone_sees_it(tmp_path, template) -> None:
+    apps: list[Application] = []
+    async with a_pbx(call_centre()) as pbx, serving(settings_for(tmp_path, template, pbx.port), prepare=apps.append) as cti:
+        await ready(cti, agents=3)
+        one = await cti.sign_in("one")
+        screen = await one.opens()
+        double = {"name": "Zoe", "contact_points": [{"kind": "phone", "value": ZOE}]}
+        status, _ = await one.asks("POST", "/accounts", double)
+        await pbx.call_in("8001", ZOE)
+        pop = await screen.until("pop")
+
+        (app,) = apps
+        await housekeeping.merge_doubles(app.database, app.merges, SAME_NUMBER.as_rule(), app.accounts, app._hub)
+        update = await screen.until("pop.update")
+
+        assert (status, pop["lookup"], pop["account"]) == (201, "several", None)
+        assert (update["lookup"], update["account"]["name"]) == ("found", "Zoë")
+
+
+async def test_the_nights_work_is_done_soon_after_a_start(tmp_path, template, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(housekeeping, "SETTLED_SECONDS", 0.0)
+    async with a_pbx(call_centre()) as pbx:
+        async with serving(settings_for(tmp_path, template, pbx.port)) as first:
+            one = await first.sign_in("one")
+            await one.asks("POST", "/accounts", {"name": "Zoe", "contact_points": [{"kind": "phone", "value": ZOE}]})
+        ruled = settings_for(tmp_path, template, pbx.port).model_copy(update={"merging": SAME_NUMBER})
+        async with serving(ruled) as second:
+            admin = await second.sign_in("admin")
+
+            async def merged():
+                return [entry for entry in (await admin.sees("/audit-log"))["items"] if entry["action"] == "account.merged"]
+
+            (entry,) = await eventually(merged)
+
+    assert entry["actor"] == "rule"
