@@ -4,6 +4,7 @@ The file is TOML; `CTI_…` environment variables override it, `__` between leve
 """
 
 import re
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,7 +13,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, IPvA
 
 from cti_bridge.domain.account import ContactKind, Tier
 from cti_bridge.domain.merge import MergeRule
+from cti_bridge.domain.retention import Periods, RetentionKind
 from cti_bridge.domain.tiers import TierRule, TierRules
+from cti_bridge.domain.user import Role
 
 
 class _Section(BaseModel):
@@ -216,6 +219,51 @@ class AuditSettings(_Section):
     nightly_at: TimeOfDay = "03:30"
 
 
+class PrivacySettings(_Section):
+    """`masked_roles`: whose people are shown customers' numbers and addresses masked, with a reason to give for each whole one.
+
+    Agents are shown those of their own calls, and of the customer on the phone, whole all the same.
+    """
+
+    masked_roles: tuple[Role, ...] = ()
+
+
+Days = Annotated[int, Field(ge=0, le=36_500)]
+"""0: for ever."""
+LEAST_AUDIT_LOG_DAYS = 365
+
+
+class RetentionSettings(_Section):
+    """After how many days what is known goes by itself, each night at `nightly_at` of the machine's own time; 0: it is kept.
+
+    Contacts, details, gaps, audits and deliveries count from the day they began, cases from the day they were closed,
+    provisional accounts (made from a call, never named) from the last contact.
+    """
+
+    nightly_at: TimeOfDay = "04:10"
+    interactions_days: Days = 0
+    call_details_days: Days = 0
+    cases_days: Days = 0
+    provisional_accounts_days: Days = 0
+    gaps_days: Days = 0
+    audits_days: Days = 0
+    deliveries_days: Days = 0
+    audit_log_days: Days = 0
+
+    @model_validator(mode="after")
+    def _keeps_evidence(self) -> "RetentionSettings":
+        if 0 < self.audit_log_days < LEAST_AUDIT_LOG_DAYS:
+            raise ValueError(
+                f"audit_log_days is 0 (for ever) or at least {LEAST_AUDIT_LOG_DAYS}: it is the evidence of who did what"
+            )
+        return self
+
+    def as_periods(self) -> Periods:
+        """The kinds that are not kept for ever."""
+        days: dict[RetentionKind, int] = {kind: getattr(self, f"{kind.value}_days") for kind in RetentionKind}
+        return {kind: timedelta(days=count) for kind, count in days.items() if count}
+
+
 class WebhookSettings(_Section):
     """A system that is told what happens. `secret`: `whsec_` and 24 to 64 bytes in base64 (Standard Webhooks).
 
@@ -264,6 +312,8 @@ class Settings(_Section):
     merging: MergingSettings = MergingSettings()
     cases: CaseSettings = CaseSettings()
     audit: AuditSettings = AuditSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
     webhook: tuple[WebhookSettings, ...] = ()
     pbx: Annotated[tuple[PbxSettings, ...], Field(min_length=1)]

@@ -19,7 +19,6 @@ from typing import Any
 import structlog
 from aiohttp import web
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from prometheus_client import CollectorRegistry
 
 import cti_bridge
@@ -33,6 +32,7 @@ from cti_bridge.commands import Commands, Pbx, WrapUpDesk
 from cti_bridge.domain.account import Found, LookupResult, NotFound
 from cti_bridge.gaps import GapBook
 from cti_bridge.housekeeping import (
+    RetentionKeeper,
     due_after,
     escalate,
     every_night,
@@ -49,6 +49,7 @@ from cti_bridge.pipeline import CallTasks, Pipeline
 from cti_bridge.record.auditor import Auditor
 from cti_bridge.record.metrics import AuditMetrics
 from cti_bridge.record.reader import PbxRecord
+from cti_bridge.rights import PersonRights
 from cti_bridge.state import Health, ProcessMetrics, State
 from cti_bridge.tracking.tracker import CallTracker
 from cti_bridge.webhooks import Webhooks
@@ -68,6 +69,7 @@ from storage.gaps import Gaps
 from storage.identity import Choices
 from storage.interactions import Interactions
 from storage.merges import Merges
+from storage.passwords import password_check
 from storage.persons import Persons
 from storage.profiles import Profiles
 from storage.recorder import Recorder
@@ -157,10 +159,11 @@ class Application:
             auditor=self._auditor,
             recorded={pbx.name for pbx in settings.pbx if pbx.record.is_configured},
         )
+        self._retention = RetentionKeeper(settings.retention, self.database)
         self._state = State(self._board, self._clients, self._rules, self._gaps, self._auditor.last)
         self._registry = CollectorRegistry()
         self._web_metrics = WebMetrics(self._registry)
-        self._hub = Hub(self._web_metrics)
+        self._hub = Hub(self._web_metrics, masked_roles=frozenset(settings.privacy.masked_roles))
         self._wrap_ups = WrapUpDesk(self._recorder, self.interactions, self._board)
         self._callers = CallerDesk(
             accounts=self.accounts,
@@ -224,11 +227,11 @@ class Application:
         if self.settings.tiers.rules:
             self._start(tasks, "tiers", partial(judge_tiers, self.profiles))
         self._start(tasks, "cases", partial(escalate, self.cases))
+        self._start(tasks, "nightly retention", self._retention.run)
         if self.settings.merging.same:
-            doubles = partial(
-                merge_doubles, self.database, self.merges, self.settings.merging.as_rule(), self.accounts, self._hub
-            )
-            self._start(tasks, "merging", partial(every_night, self.settings.merging.nightly_at, doubles))
+            rule = self.settings.merging.as_rule()
+            doubles = partial(merge_doubles, self.database, self.merges, rule, self.accounts, self._hub)
+            self._start(tasks, "nightly merging", partial(every_night, self.settings.merging.nightly_at, doubles))
         self._start(tasks, "webhooks", self._webhooks.run)
         self._start(tasks, "audit", partial(self._auditor.run, self._gaps.changed))
         log.info("service.started", version=cti_bridge.__version__, host=self.settings.server.host, port=self.port)
@@ -250,7 +253,7 @@ class Application:
         log.info("service.stopping")
         for site in tuple(runner.sites):
             await site.stop()
-        self._cancel("ami", "pipeline", "catch up", "fastagi", "rules", "day", "audit", "tiers", "cases", "merging", "webhooks")
+        self._cancel("ami", "pipeline", "catch up", "fastagi", "rules", "day", "audit", "tiers", "cases", "nightly", "webhooks")
         await calls.drain(DRAIN_SECONDS)
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
@@ -295,6 +298,7 @@ class Application:
             "gaps": lambda: self._gaps.counters,
             "audit": lambda: self._auditor.counters,
             "webhooks": lambda: self._webhooks.counters,
+            "retention": lambda: self._retention.counters,
             "tracker": lambda: sum((pipeline.anomalies for pipeline in pipelines.values()), Counter[str]()),
             "journal": lambda: sum((journal.counters for journal in self._journals.values()), Counter[str]()),
         }
@@ -307,13 +311,13 @@ class Application:
         ports = Ports(
             users=self.users,
             sessions=Sessions(self.database),
-            verify=_password_check(PasswordHasher()),
+            verify=password_check(PasswordHasher()),
             decoy_hash=decoy_hash,
             accounts=self.accounts,
             merges=self.merges,
             profiles=self.profiles,
             cases=self.cases,
-            persons=Persons(self.database, self.accounts),
+            persons=PersonRights(Persons(self.database, self.accounts), self._journals, region=self.settings.numbers.region),
             audit_log=AuditLog(self.database),
             due_after=partial(due_after, self._rules, self.settings.cases.hours),
             interactions=self.interactions,
@@ -359,18 +363,6 @@ async def _named(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> Non
     except Exception:
         log.exception("service.component_failed", component=name)
         raise
-
-
-def _password_check(hasher: PasswordHasher) -> Callable[[str, str], Coroutine[Any, Any, bool]]:
-    """argon2id takes tens of milliseconds on purpose: it runs beside the event loop."""
-
-    async def check(password_hash: str, password: str, /) -> bool:
-        try:
-            return await asyncio.to_thread(hasher.verify, password_hash, password)
-        except (VerificationError, InvalidHashError):
-            return False
-
-    return check
 
 
 def _tls(server: ServerSettings) -> ssl.SSLContext | None:

@@ -28,7 +28,7 @@ from cti_bridge.domain.audit import AuditReason, AuditResult, audit_document
 from cti_bridge.domain.errors import ConfigError, CtiError, StorageError
 from cti_bridge.record.report import moment_of, report_lines
 from cti_bridge.replay import RECORD_CLASSES, event_document, record, replay_calls, replay_events
-from cti_bridge.store_commands import exports, imports, log_commands, persons, users
+from cti_bridge.store_commands import exports, imports, log_commands, persons, retention, users
 from cti_bridge.terminal import ConfigOption, complain, run_to_end, settings_of
 from routing.rules_file import read_rules
 from routing.yaml_nodes import Severity
@@ -42,6 +42,7 @@ app.add_typer(imports, name="import")
 app.add_typer(exports, name="export")
 app.add_typer(persons, name="person")
 app.add_typer(log_commands, name="log")
+app.command("retention")(retention)
 
 
 def main() -> None:

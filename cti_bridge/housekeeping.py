@@ -3,12 +3,15 @@ does the night's work.
 """
 
 import asyncio
+import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
 
+from config.settings import RetentionSettings
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.merge import MergeRule
 from cti_bridge.live.board import Board
@@ -22,6 +25,7 @@ from storage.database import Database
 from storage.merge_rule import merge_by_rule
 from storage.merges import Merges
 from storage.profiles import Profiles
+from storage.retention import Retention
 
 log = structlog.get_logger()
 
@@ -108,6 +112,38 @@ async def merge_doubles(database: Database, store: Merges, rule: MergeRule, acco
         log.warning("merging.stopped", merged=merged, error=str(error))
     else:
         log.info("merging.done", merged=merged)
+
+
+class RetentionKeeper:
+    """Deletes each night what was kept long enough, and soon after each start, for machines that are off at night.
+
+    `counters`: how much went, by kind, and `failed` passes.
+    """
+
+    def __init__(self, settings: RetentionSettings, database: Database) -> None:
+        self.counters: Counter[str] = Counter()
+        self._periods = settings.as_periods()
+        self._retention = Retention(database, self._periods)
+        self._nightly_at = settings.nightly_at
+
+    async def run(self) -> None:
+        """Until cancelled; ends at once where everything is kept. A store that is away ends a pass, the next one goes on from
+        there.
+        """
+        if self._periods:
+            await every_night(self._nightly_at, self.pass_once)
+
+    async def pass_once(self) -> None:
+        began = time.monotonic()
+        try:
+            counts = await self._retention.carry_out(by="retention", now=utc_now())
+        except StorageError as error:
+            self.counters["failed"] += 1
+            log.warning("retention.failed", error=str(error))
+            return
+        told = {kind.value: count for kind, count in counts.items()}
+        self.counters.update(told)
+        log.info("retention.done", seconds=round(time.monotonic() - began, 1), **told)
 
 
 def due_after(rules: RulesHolder, hours: str | None, now: datetime, amount: timedelta) -> datetime:

@@ -11,6 +11,8 @@ from typing import Final, Literal, get_args
 
 KillPoint = Literal[
     "journal.write",
+    "journal.erase",
+    "journal.erased",
     "tracker.fed",
     "store.commit",
     "store.committed",
@@ -18,8 +20,8 @@ KillPoint = Literal[
     "wrap_up.received",
     "wrap_up.committed",
 ]
-"""Half of a chunk is in the journal; a chunk was fed to the tracker; before and after a group of calls is committed; a pop was
-handed to its agent; a wrap-up came in; it is stored, and not acknowledged yet."""
+"""Half of a chunk is in the journal; an erasure in it is planned, and half done; a chunk was fed to the tracker; before and after
+a group of calls is committed; a pop was handed to its agent; a wrap-up came in; it is stored, and not acknowledged yet."""
 
 
 class KillPoints:

@@ -29,6 +29,7 @@ from cti_bridge.domain.call_events import (
 )
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.gaps import GapBook
+from cti_bridge.journal.erase import finish
 from cti_bridge.journal.reader import tail_of
 from cti_bridge.journal.writer import Journal, Needs
 from cti_bridge.kill_points import kill_points
@@ -213,6 +214,7 @@ class Pipeline:
         """
         past = Past()
         try:
+            await asyncio.to_thread(finish, journal.folder)
             tail = tail_of(journal.folder)
             if tail is not None:
                 past = await replay(tail, self._tracker)

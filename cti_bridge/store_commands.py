@@ -1,9 +1,11 @@
 """The commands that work on the store alone: who may sign in, what comes in and goes out, a person's rights, the audit log."""
 
+import asyncio
 import os
 import pwd
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +17,9 @@ from cti_bridge.domain.account import AccountId, ContactKind
 from cti_bridge.domain.audit_log import AuditAction, head_of
 from cti_bridge.domain.person import PersonRefused
 from cti_bridge.domain.user import Role
+from cti_bridge.journal.erase import erase, is_written_now
+from cti_bridge.journal.traces import Finder
+from cti_bridge.rights import PersonRights
 from cti_bridge.terminal import ConfigOption, complain, run_to_end, settings_of
 from storage.accounts import Accounts
 from storage.audit_log import AuditLog
@@ -23,6 +28,7 @@ from storage.export import export_accounts, export_interactions
 from storage.import_accounts import ImportOptions, import_accounts
 from storage.import_table import mapping_of
 from storage.persons import Persons
+from storage.retention import Retention
 from storage.users import Users
 
 users = typer.Typer(help="People who sign in.", no_args_is_help=True)
@@ -218,14 +224,50 @@ def erase_person(
     """Erases a customer with all merged doubles; the contacts stay as figures. Not while the customer is in a call."""
     if not yes:
         complain(f"this erases the account {account_id} for good: say so with --yes", code=2)
-    region = settings_of(config).numbers.region
+    settings = settings_of(config)
+    region = settings.numbers.region
+    folders = {pbx.name: settings.journal.directory / pbx.name for pbx in settings.pbx}
+    if any(is_written_now(folder) for folder in folders.values()):
+        complain("the service is running, and writes the journal: ask it, by DELETE /api/v1/accounts/{id} as an admin", code=1)
 
     async def remove(database: Database) -> None:
         store = Persons(database, Accounts(database, region=region))
-        erased = await store.erase(AccountId(account_id), by=_actor(), now=datetime.now(UTC))
+        rights = PersonRights(store, {pbx: _ClosedJournal(folder) for pbx, folder in folders.items()}, region=region)
+        erased = await rights.erase(AccountId(account_id), by=_actor(), now=datetime.now(UTC))
         print(f"Erased {erased.accounts} accounts and {erased.cases} cases; {erased.interactions} interactions stay, as figures.")
+        print(f"Written over in the journal: {erased.journal} numbers and names.")
 
     _in_ready_store(config, remove)
+
+
+def retention(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show only what would go.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Deletes what was kept longer than section [retention] says; the service does the same each night."""
+    periods = settings_of(config).retention.as_periods()
+    if not periods:
+        print("Everything is kept: section [retention] of the settings names no days.")
+        return
+
+    async def let_go(database: Database) -> None:
+        kept, now = Retention(database, periods), datetime.now(UTC)
+        counts = await (kept.due(now=now) if dry_run else kept.carry_out(by=_actor(), now=now))
+        for kind, count in counts.items():
+            say = "would go" if dry_run else "gone"
+            print(f"{kind.value}: {count} {say}, from before {now - periods[kind]:%Y-%m-%d %H:%M} UTC")
+
+    _in_ready_store(config, let_go)
+
+
+@dataclass(frozen=True, slots=True)
+class _ClosedJournal:
+    """The journal of a service that is stopped."""
+
+    folder: Path
+
+    async def erase(self, finder: Finder) -> int:
+        return await asyncio.to_thread(erase, self.folder, finder)
 
 
 @log_commands.command("verify")
@@ -243,7 +285,8 @@ def verify_log(
         verified = await AuditLog(database).verify(known)
         if verified.broken is not None:
             complain(f"the audit log is broken: row {verified.broken.seq} {verified.broken.why}", code=1)
-        print(f"The audit log is whole: {verified.count} rows, head {verified.head}")
+        since = f", those up to {verified.cut.seq} gone by retention" if verified.cut else ""
+        print(f"The audit log is whole: {verified.count} rows{since}, head {verified.head}")
 
     _in_ready_store(config, walk)
 

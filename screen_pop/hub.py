@@ -21,11 +21,12 @@ from cti_bridge.domain.errors import WireError
 from cti_bridge.domain.interaction import Interaction, interaction_document
 from cti_bridge.kill_points import kill_points
 from screen_pop import wire
+from screen_pop.masking import masked_call
 from screen_pop.metrics import WebMetrics
 from screen_pop.outbox import LatestStates, Outbox
 from screen_pop.pop import ScreenPop, pop_document, with_account
 from screen_pop.ports import Role, User
-from screen_pop.visible import agents_in, agents_of
+from screen_pop.visible import MASKED_FROM_NOBODY, View, agents_in, agents_of
 
 MAX_BEHIND = 256
 """Events that a browser may be behind before it is closed as too slow; it then comes back and is replayed what it missed."""
@@ -90,11 +91,14 @@ class Hub:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         max_behind: int = MAX_BEHIND,
+        masked_roles: frozenset[Role] = MASKED_FROM_NOBODY,
     ) -> None:
         self._metrics = metrics
         self._clock = clock
         self._wall_clock = wall_clock
         self._max_behind = max_behind
+        self.masked_roles = masked_roles
+        """Whose people are shown customers' numbers masked; agents' events are of their own calls, and whole."""
         self._numbered_after = 0.0
         self._agents: OrderedDict[Extension, Receiver] = OrderedDict()
         self._supervisors = self._new_receiver()
@@ -150,11 +154,15 @@ class Hub:
         made meanwhile covers this event."""
         call = event.call
         self._settle_pops(call, is_over=isinstance(event, CallEnded))
-        body = wire.event_body(wire.CALL_EVENT_TYPES[type(event)], event.at, {"call": call_document(call)})
-        told = [self._agent(Extension(agent)) for agent in sorted(agents_of(call))] + [self._supervisors]
+        type_, document = wire.CALL_EVENT_TYPES[type(event)], call_document(call)
+        body = seen = wire.event_body(type_, event.at, {"call": document})
+        if Role.SUPERVISOR in self.masked_roles:
+            seen = wire.event_body(type_, event.at, {"call": masked_call(document)})
+        told = [self._agent(Extension(agent)) for agent in sorted(agents_of(call))]
         for receiver in told:
             receiver.outbox.append(body, now=self._clock())
-        for receiver in told:
+        self._supervisors.outbox.append(seen, now=self._clock())
+        for receiver in (*told, self._supervisors):
             await self._wake(receiver)
 
     async def wrap_up_saved(self, agent: Extension, call_id: CallId, interaction: Interaction, *, at: datetime) -> None:
@@ -229,6 +237,10 @@ class Hub:
         """The pops of calls that ring at the agent or that the agent has, oldest first."""
         return tuple(pop for pops in self._standing.values() for pop in pops.values() if pop.agent == agent)
 
+    def view_of(self, user: User) -> View:
+        """How this person is shown calls, contacts and customers."""
+        return View(user=user, masked_roles=self.masked_roles, pops=lambda: self.standing_pops(user.extension))
+
     def pops_of(self, call_id: CallId) -> tuple[ScreenPop, ...]:
         """The pops of this call that stand, at whichever agent."""
         return tuple(self._standing.get(call_id, {}).values())
@@ -244,6 +256,11 @@ class Hub:
         """Every welcomed browser, with a turn for the event loop after each batch."""
         async for connection in _in_batches([connection for connection in self._connections if connection.is_open]):
             yield connection
+
+    def forget_past(self) -> None:
+        """Keeps no event for replay, because a customer was erased: a browser that missed some is given a snapshot instead."""
+        for receiver in (*self._agents.values(), self._supervisors):
+            receiver.outbox.forget()
 
     def end_session(self, token_hash: bytes) -> None:
         """Closes the browsers of a session that was signed out."""

@@ -101,6 +101,11 @@ class Outbox:
                 return
             self._drop_oldest()
 
+    def forget(self) -> None:
+        """Keeps nothing of before: who has not got it fetches afresh."""
+        self._events.clear()
+        self._bytes = 0
+
     def _drop_oldest(self) -> None:
         self._bytes -= len(self._events.popleft().body)
 

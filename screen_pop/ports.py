@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from cti_bridge.domain.account import Account, AccountId, ContactKind, ContactPoint, Tier
 from cti_bridge.domain.agent import AgentState
 from cti_bridge.domain.audit import AuditResult
-from cti_bridge.domain.audit_log import AuditEntry
+from cti_bridge.domain.audit_log import AuditAction, AuditEntry
 from cti_bridge.domain.call import Call, CallId, Extension
 from cti_bridge.domain.case import Case, CaseFilter, CaseId, CaseKind
 from cti_bridge.domain.figures import QueueFigures
@@ -69,9 +69,12 @@ class Sessions(Protocol):
 class Accounts(Protocol):
     async def by_id(self, account_id: AccountId) -> Account | None: ...
     async def search(
-        self, *, phone: str | None, email: str | None, q: str | None, cursor: str | None, limit: int
+        self, *, phone: str | None, email: str | None, q: str | None, cursor: str | None, limit: int, by_part: bool = True
     ) -> Page[Account]:
-        """By any contact point or by part of the name; `phone` in any form. Raises ValueError for a cursor not ours."""
+        """By any contact point or by part of the name; `phone` in any form. Raises ValueError for a cursor not ours.
+
+        Not `by_part`: contact points by their whole value only, so that nobody finds a number out digit by digit.
+        """
 
     async def create(
         self,
@@ -155,6 +158,17 @@ class Persons(Protocol):
 
 
 class AuditLog(Protocol):
+    async def append(
+        self,
+        action: AuditAction,
+        *,
+        actor: str,
+        detail: Mapping[str, str | int | None],
+        now: datetime,
+        subject: str | None = None,
+    ) -> None:
+        """Committed when it returns."""
+
     async def list(self, *, cursor: str | None, limit: int) -> Page[AuditEntry]:
         """Newest first. ValueError for a cursor not ours."""
 

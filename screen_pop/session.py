@@ -148,7 +148,7 @@ class Session:
             event_id=connection.cursor,
             at=self._now(),
             user=user_document(user),
-            snapshot=snapshot_of(user, self._live, self._hub.standing_pops(user.extension)),
+            snapshot=snapshot_of(self._hub.view_of(user), self._live),
         )
         self._hub.opened(connection)
         connection.wake.set()

@@ -70,18 +70,20 @@ class Accounts:
         return await self._with_ids(ids)
 
     async def search(
-        self, *, phone: str | None, email: str | None, q: str | None, cursor: str | None, limit: int
+        self, *, phone: str | None, email: str | None, q: str | None, cursor: str | None, limit: int, by_part: bool = True
     ) -> Page[Account]:
         """Accounts that meet every condition given, by name: `phone` in any form (part of one where it is no whole number),
         `email` whole, `q` any part of name, company or contact point. Raises ValueError for a cursor not ours.
+
+        Not `by_part`: contact points by their whole value only, and names that may be a number not at all.
         """
         wanted = select(accounts.c.account_id, accounts.c.search_name).where(accounts.c.merged_into.is_(None))
         if phone is not None:
-            wanted = wanted.where(accounts.c.account_id.in_(self._with_phone(phone)))
+            wanted = wanted.where(accounts.c.account_id.in_(self._with_phone(phone, by_part=by_part)))
         if email is not None:
             wanted = wanted.where(accounts.c.account_id.in_(_with_value([ContactKind.EMAIL], fold(email))))
         if q is not None:
-            wanted = wanted.where(self._matching(q))
+            wanted = wanted.where(self._matching(q, by_part=by_part))
         if cursor is not None:
             wanted = wanted.where(tuple_(accounts.c.search_name, accounts.c.account_id) > tuple_(*key_of(cursor)))
         rows = await self._database.fetch(wanted.order_by(accounts.c.search_name, accounts.c.account_id).limit(limit + 1))
@@ -181,21 +183,21 @@ class Accounts:
     async def _with_ids(self, ids: Sequence[str]) -> tuple[Account, ...]:
         return _accounts_of(await self._database.fetch(_by_ids(ids))) if ids else ()
 
-    def _with_phone(self, phone: str) -> Any:
+    def _with_phone(self, phone: str, *, by_part: bool) -> Any:
         number = read_phone(phone, self._region)
         if number is not None:
             return _with_number(number.e164)
         digits = "".join(character for character in fold(phone) if character.isdigit()).lstrip("0")
-        part = contact_points.c.value.contains(digits, autoescape=True) if len(digits) >= 3 else false()
+        part = contact_points.c.value.contains(digits, autoescape=True) if by_part and len(digits) >= 3 else false()
         return select(contact_points.c.account_id).where(contact_points.c.kind == ContactKind.PHONE.value, part)
 
-    def _matching(self, q: str) -> Any:
+    def _matching(self, q: str, *, by_part: bool) -> Any:
         text = fold(q)
+        value, named = contact_points.c.value, accounts.c.search_name.contains(text, autoescape=True)
+        reached = value.contains(text, autoescape=True) if by_part else value == text
         conditions = [
-            accounts.c.search_name.contains(text, autoescape=True),
-            accounts.c.account_id.in_(
-                select(contact_points.c.account_id).where(contact_points.c.value.contains(text, autoescape=True))
-            ),
+            named if by_part else named & ~accounts.c.provisional,
+            accounts.c.account_id.in_(select(contact_points.c.account_id).where(reached)),
         ]
         number = read_phone(q, self._region)
         if number is not None:

@@ -7,9 +7,10 @@ triggers; who takes those away is found by the chain of hashes, and who writes t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, text
+from sqlalchemy import Connection, Row, delete, func, insert, select, text
 
 from cti_bridge.domain.audit_log import FIRST_HASH, AuditAction, AuditEntry, Broken, Head, hash_of
 from cti_bridge.domain.listing import Page
@@ -18,6 +19,7 @@ from storage.paging import cursor_after, key_of
 from storage.schema import audit_log, storable
 
 PAGE = 1000
+CUT_AT_ONCE = 1000
 APPEND_LOCK = 0x617564
 """PostgreSQL's advisory lock that lets one transaction at a time add to the chain; any number, always the same."""
 
@@ -52,13 +54,32 @@ def append(
     connection.execute(insert(audit_log).values(**row, hash=hash_of(**row)))
 
 
+def cut(connection: Connection, *, before: datetime, actor: str, now: datetime) -> int:
+    """Deletes the oldest rows, at most `CUT_AT_ONCE` and never the last one, as far as all are from before `before`; gives how
+    many.
+
+    A row that says so is added first: with it the triggers let the old ones go, and by it the rest is checked.
+    """
+    columns = (audit_log.c.seq, audit_log.c.at, audit_log.c.hash)
+    oldest = connection.execute(select(*columns).order_by(audit_log.c.seq).limit(CUT_AT_ONCE + 1)).all()
+    old = list(takewhile(lambda row: row.at < before, oldest[:-1]))  # whatever follows them stays
+    if not old:
+        return 0
+    anchor = {"up_to": old[-1].seq, "hash": old[-1].hash}
+    append(connection, AuditAction.LOG_CUT, actor=actor, subject=None, detail=anchor, now=now)
+    return connection.execute(delete(audit_log).where(audit_log.c.seq <= old[-1].seq)).rowcount
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """How many rows are as they were written, the last of them, and the first that is not."""
+    """How many rows are as they were written, the last of them, and the first that is not; `cut`: the last row that retention
+    took from the beginning.
+    """
 
     count: int
     head: Head
     broken: Broken | None
+    cut: Head | None = None
 
 
 class AuditLog:
@@ -67,10 +88,18 @@ class AuditLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def append(self, action: AuditAction, *, actor: str, detail: Mapping[str, str | int | None], now: datetime) -> None:
-        """A row about nobody in particular, committed when it returns."""
+    async def append(
+        self,
+        action: AuditAction,
+        *,
+        actor: str,
+        detail: Mapping[str, str | int | None],
+        now: datetime,
+        subject: str | None = None,
+    ) -> None:
+        """A row that stands for itself, committed when it returns."""
         await self._database.commit(
-            lambda connection: append(connection, action, actor=actor, subject=None, detail=detail, now=now)
+            lambda connection: append(connection, action, actor=actor, subject=subject, detail=detail, now=now)
         )
 
     async def list(self, *, cursor: str | None, limit: int) -> Page[AuditEntry]:
@@ -87,20 +116,44 @@ class AuditLog:
 
         `known`, a head noted earlier, also shows rows taken from the end, and a chain that was written anew.
         """
-        head = Head(seq=0, hash=FIRST_HASH)
+        last_cut = await self._cut()
+        head = last_cut or Head(seq=0, hash=FIRST_HASH)
+        count = 0
+
+        def verified(broken: Broken | None) -> Verified:
+            return Verified(count=count, head=head, broken=broken, cut=last_cut)
+
+        if last_cut is not None and known is not None and known.seq == last_cut.seq and known.hash != last_cut.hash:
+            return verified(Broken(seq=known.seq, why="is not the one noted before"))
         while True:
             rows = await self._after(head.seq, PAGE)
             if isinstance(rows, Broken):
-                return Verified(count=head.seq, head=head, broken=rows)
+                return verified(rows)
             for row in rows:
                 why = _fault(row, head) or _unlike(row, known)
                 if why is not None:
-                    return Verified(count=head.seq, head=head, broken=Broken(seq=head.seq + 1, why=why))
+                    return verified(Broken(seq=head.seq + 1, why=why))
                 head = Head(seq=row.seq, hash=row.hash)
+                count += 1
             if not rows:
                 is_short = known is not None and known.seq > head.seq
-                broken = Broken(seq=head.seq + 1, why="is missing, and all after it") if is_short else None
-                return Verified(count=head.seq, head=head, broken=broken)
+                return verified(Broken(seq=head.seq + 1, why="is missing, and all after it") if is_short else None)
+
+    async def _cut(self) -> Head | None:
+        """Where retention has cut the log, by the newest row that says so: a row of the chain like any other. Older rows that are
+        there all the same were put there since.
+        """
+        newest = (
+            select(audit_log).where(audit_log.c.action == AuditAction.LOG_CUT.value).order_by(audit_log.c.seq.desc()).limit(1)
+        )
+        first = await self._database.fetch(select(func.min(audit_log.c.seq)))
+        if first[0][0] in {None, 1}:
+            return None
+        try:
+            rows = await self._database.fetch(newest)
+            return Head(seq=int(rows[0].detail["up_to"]), hash=str(rows[0].detail["hash"])) if rows else None
+        except (ValueError, TypeError, AttributeError, KeyError):
+            return None  # no row of ours; the walk tells what is wrong with it
 
     async def _after(self, seq: int, limit: int) -> Sequence[Row[Any]] | Broken:
         """The next rows; where one of them cannot be read at all, those before it first."""

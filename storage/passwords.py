@@ -1,8 +1,11 @@
 """Passwords as argon2id hashes; hashing takes tens of milliseconds and 64 MiB on purpose, so it runs beside the event loop."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
 
 MIN_LENGTH = 8
 MAX_LENGTH = 1024
@@ -14,3 +17,15 @@ async def hash_password(password: str) -> str:
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise ValueError(f"a password has {MIN_LENGTH} to {MAX_LENGTH} characters")
     return await asyncio.to_thread(PasswordHasher().hash, password)
+
+
+def password_check(hasher: PasswordHasher) -> Callable[[str, str], Coroutine[Any, Any, bool]]:
+    """Tells whether a password is the hashed one; a hash that cannot be read is nobody's."""
+
+    async def check(password_hash: str, password: str, /) -> bool:
+        try:
+            return await asyncio.to_thread(hasher.verify, password_hash, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    return check

@@ -15,9 +15,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from cti_bridge.domain.account import AccountId, ContactKind, account_document
 from cti_bridge.domain.audit_log import AuditAction
-from cti_bridge.domain.call import iso_utc
+from cti_bridge.domain.call import CallId, iso_utc
 from cti_bridge.domain.interaction import interaction_document
-from cti_bridge.domain.person import Erased, PersonRefused, erased_document
+from cti_bridge.domain.person import Erased, PersonRefused, Traces, erased_document
 from storage.accounts import Accounts
 from storage.audit_log import append
 from storage.database import Database
@@ -72,11 +72,46 @@ class Persons:
         )
         return await write_file(path, self._interactions(ids), form)
 
-    async def erase(self, account_id: AccountId, *, by: str, now: datetime) -> Erased:
-        """Erases the customer with its merged doubles, all or nothing. Raises PersonRefused: no-such-account, account-merged."""
+    async def traces(self, account_id: AccountId) -> Traces:
+        """By what the customer is known in what the PBX said. Raises PersonRefused: no-such-account, account-merged."""
+        ids = await self._database.commit(lambda connection: _family(connection, account_id))
         numbers = await self._own_numbers(account_id)
         strays = await self._with_numbers(numbers)
-        return await self._database.commit(lambda connection: _erase(connection, account_id, numbers, strays, by, now))
+        rows = await self._database.fetch(
+            select(interactions.c.call_id, interactions.c.call).where(
+                interactions.c.account_id.in_(ids), interactions.c.call_id.is_not(None)
+            )
+        )
+        rows = [*rows, *await self._calls_of(strays)]
+        points = select(contact_points.c.value).where(contact_points.c.account_id.in_(ids), contact_points.c.kind.in_(_NUMBERS))
+        named = await self._database.fetch(select(accounts.c.name).where(accounts.c.account_id.in_(ids)))
+        told = [row.call or {} for row in rows]
+        return Traces(
+            numbers=numbers,
+            shown=frozenset(row.value for row in await self._database.fetch(points)).union(*map(_numbers_of, told)) - numbers,
+            names=frozenset(row.name for row in named) | {name for one in told if (name := one.get("customer_name"))},
+            calls=frozenset(CallId(row.call_id) for row in rows),
+        )
+
+    async def erase(self, account_id: AccountId, *, by: str, now: datetime, journal: int = 0) -> Erased:
+        """Erases the customer with its merged doubles, all or nothing; `journal` is how much of it went from the journal before.
+
+        Raises PersonRefused: no-such-account, account-merged.
+        """
+        numbers = await self._own_numbers(account_id)
+        strays = await self._with_numbers(numbers)
+
+        def work(connection: Connection) -> Erased:
+            return _erase(connection, account_id, numbers, strays, by, now, journal)
+
+        return await self._database.commit(work)
+
+    async def _calls_of(self, interaction_ids: Sequence[str]) -> Sequence[Row[Any]]:
+        found: list[Row[Any]] = []
+        for chunk in _chunks(interaction_ids):
+            wanted = select(interactions.c.call_id, interactions.c.call).where(interactions.c.interaction_id.in_(chunk))
+            found += await self._database.fetch(wanted)
+        return found
 
     async def _own_numbers(self, account_id: AccountId) -> frozenset[str]:
         """The customer's numbers that no other account has: a household's or a switchboard's tells of others too."""
@@ -142,12 +177,39 @@ def _family(connection: Connection, account_id: AccountId) -> list[str]:
 
 
 def _erase(
-    connection: Connection, account_id: AccountId, numbers: Collection[str], strays: Sequence[str], by: str, now: datetime
+    connection: Connection,
+    account_id: AccountId,
+    numbers: Collection[str],
+    strays: Sequence[str],
+    by: str,
+    now: datetime,
+    journal: int = 0,
 ) -> Erased:
-    if connection.dialect.name == "postgresql":
-        # A call recorded meanwhile waits here; waiting for the account's row instead, it would find that gone, and be refused.
-        connection.execute(text("LOCK TABLE interactions IN SHARE ROW EXCLUSIVE MODE"))
+    lock_interactions(connection)
     ids = _family(connection, account_id)
+    interaction_count, case_count = remove_accounts(connection, ids, numbers=numbers, strays=strays, now=now)
+    erased = Erased(account_id=account_id, accounts=len(ids), interactions=interaction_count, cases=case_count, journal=journal)
+    told = {name: value for name, value in erased_document(erased).items() if name != "account_id"}
+    append(connection, AuditAction.PERSON_ERASED, actor=by, subject=account_id, detail=told, now=now)
+    return erased
+
+
+def lock_interactions(connection: Connection) -> None:
+    """To the transaction's end; the first step of one that removes accounts.
+
+    On PostgreSQL a call recorded meanwhile waits here; waiting for the account's row instead, it would find that gone, and be
+    refused. SQLite has one writer at a time.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE interactions IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def remove_accounts(
+    connection: Connection, ids: Sequence[str], *, numbers: Collection[str], strays: Sequence[str], now: datetime
+) -> tuple[int, int]:
+    """Takes these accounts and all that tells of them out of the store; gives how many interactions stay as figures, and how many
+    cases went.
+    """
     theirs = connection.scalars(select(interactions.c.interaction_id).where(interactions.c.account_id.in_(ids))).all()
     for chunk in _chunks(sorted({*theirs, *strays})):
         _clean(connection, chunk, ids, now)
@@ -157,10 +219,7 @@ def _erase(
     for word in (*ids, *numbers):  # those of merges and of calls without an account stand under no account of these
         connection.execute(delete(webhook_deliveries).where(webhook_deliveries.c.body.contains(word, autoescape=True)))
     connection.execute(delete(accounts).where(accounts.c.account_id.in_(ids)))  # contact points, tiers and choices go with it
-    erased = Erased(account_id=account_id, accounts=len(ids), interactions=len(theirs), cases=count)
-    told = {name: value for name, value in erased_document(erased).items() if name != "account_id"}
-    append(connection, AuditAction.PERSON_ERASED, actor=by, subject=account_id, detail=told, now=now)
-    return erased
+    return len(theirs), count
 
 
 def _clean(connection: Connection, interaction_ids: Sequence[str], ids: Collection[str], now: datetime) -> None:
@@ -174,7 +233,7 @@ def _clean(connection: Connection, interaction_ids: Sequence[str], ids: Collecti
     parties: list[dict[str, Any]] = []
     for row in rows:
         told = _numbers_of(row.call)
-        cleaned = {"call": _without(row.call, told), "erased_at": now}
+        cleaned = {"call": without_caller(row.call), "erased_at": now}
         connection.execute(update(interactions).where(column.interaction_id == row.interaction_id).values(cleaned))
         parties += [{"of": row.interaction_id, "number": number} for number in told]
     if parties:
@@ -188,10 +247,11 @@ def _numbers_of(document: dict[str, Any] | None) -> set[str]:
     return {number for number in shown if number}
 
 
-def _without(document: dict[str, Any] | None, numbers: set[str]) -> dict[str, Any] | None:
+def without_caller(document: dict[str, Any] | None) -> dict[str, Any] | None:
     """The call's document without who called; the same number as the one dialled or transferred to goes as well."""
     if document is None:
         return None
+    numbers = _numbers_of(document)
     transfers = [{**one, "to": "" if one["to"] in numbers else one["to"]} for one in document.get("transfers", ())]
     gone = {"customer_number": None, "presented_number": None, "customer_name": None}
     did = None if document.get("did") in numbers else document.get("did")

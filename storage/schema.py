@@ -227,7 +227,7 @@ interactions = Table(
         server_default=false(),
         comment="no call of the PBX stands behind it; kept because an agent wrote on it",
     ),
-    Column("erased_at", UtcTime, comment="when its customer was erased; the call's document stays as that left it"),
+    Column("erased_at", UtcTime, comment="when its caller was taken out; the call's document stays as that left it"),
     Index(None, "account_id", "started_at", "interaction_id"),
     Index(None, "started_at", "interaction_id"),
     Index(None, "agent", "started_at", "interaction_id"),

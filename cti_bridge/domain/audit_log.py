@@ -24,6 +24,11 @@ class AuditAction(StrEnum):
     INTERACTIONS_EXPORTED = "interactions.exported"
     PERSON_EXPORTED = "person.exported"
     PERSON_ERASED = "person.erased"
+    ACCOUNT_REVEALED = "account.revealed"
+    CALL_REVEALED = "call.revealed"
+    RETENTION_DONE = "retention.done"
+    LOG_CUT = "audit_log.cut"
+    """`detail`: all rows up to `up_to`, whose hash is `hash`, were kept long enough and are gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

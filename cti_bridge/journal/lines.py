@@ -61,6 +61,12 @@ def encoded(fields: Fields, data: bytes = b"") -> bytes:
     return b'%b,"crc":%d}\n' % (body, crc32(data, crc32(body)))
 
 
+def with_crc_of(line: bytes, data: bytes) -> bytes:
+    """The same line for other bytes of the same length; `line` goes from its first brace to its last."""
+    body, _, _ = line.rpartition(b',"crc":')
+    return b'%b,"crc":%d}' % (body, crc32(data, crc32(body)))
+
+
 def lines_in(text: bytes) -> Iterator[Line | int]:
     """The lines of a whole file, in order; for what is no line, where it begins. What they say is not checked yet."""
     end = 0

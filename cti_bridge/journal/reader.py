@@ -1,7 +1,7 @@
 """Reads a journal back: from the moment that its last note names, in order, as the items that `Journal.take` was given.
 
 Whatever a crash or a bad disk did to the files, reading goes on: a chunk that is not what was written is left out and told as
-`Torn`, and so is a file's torn end. Nothing is ever written over: each start begins a new segment.
+`Torn`, and so is a file's torn end. Nothing is ever written over but by an erasure (erase.py): each start begins a new segment.
 """
 
 import io

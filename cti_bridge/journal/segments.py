@@ -3,8 +3,10 @@
 They hold numbers and names of callers: readable by their owner only, removed when they are too old or too many.
 """
 
+import fcntl
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -74,6 +76,8 @@ class OpenSegment:
         self.size = 0
         self.is_dirty = True
         self._ami = private_file(self.path)
+        with suppress(OSError):  # a file system without locks: an erasure by command cannot know then that it is written now
+            fcntl.flock(self._ami, fcntl.LOCK_SH)
         try:
             self._ts = private_file(self.path.with_suffix(".ts"))
         except OSError:

@@ -21,8 +21,10 @@ import structlog
 from config.settings import JournalSettings
 from cti_bridge.ami.connection import At, Clock, system_clock
 from cti_bridge.ami.stream import Disconnected, Opened, Overflowed, Received, StreamItem
+from cti_bridge.journal.erase import erase
 from cti_bridge.journal.lines import Fields
 from cti_bridge.journal.segments import OpenSegment, remove_old, segments_of, sync_folder
+from cti_bridge.journal.traces import Finder
 from cti_bridge.kill_points import kill_points
 
 log = structlog.get_logger(__name__)
@@ -34,6 +36,8 @@ TIDY_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 5.0
 SEGMENT_SECONDS: Final = 3600.0
 """A quiet PBX begins a new file each hour too, so that old ones can go in time."""
+ROLL_SECONDS: Final = 2.0
+"""How long an erasure waits for the end of an event that is half written; they come whole, but for a break of the link."""
 _OVERLONG_BYTES: Final = 1024 * 1024
 """How much longer a segment may get until an event ends with the chunk, so that segments begin where events do."""
 
@@ -91,6 +95,9 @@ class Journal:
         self._conn = 0
         self._ids = ""
         self._missed = 0
+        self._ends_event = True
+        self._rolls: asyncio.Event | None = None
+        self._erasing = asyncio.Lock()
 
     def begin(self, needs: Callable[[], Needs], *, seen_until: float) -> None:
         """`needs` says what a replay would need now; `seen_until` is the last moment of the journal so far (0: none)."""
@@ -138,13 +145,43 @@ class Journal:
             self._put(self._clock(), self._conn, note)
         return note["needs"] is not None
 
+    async def erase(self, finder: Finder) -> int:
+        """Writes a customer over in all that was taken until now, on the disk when it returns; gives how many places.
+
+        Raises OSError.
+        """
+        async with self._erasing:
+            await self._roll()
+            written_now = self._segment.path if self._segment is not None else None
+            return await asyncio.to_thread(erase, self.folder, finder, but=written_now)
+
     async def close(self) -> None:
         """The last note, everything on the disk, files closed."""
         self.note()
+        self._retire()
+        await self._sync()
+
+    async def _roll(self) -> None:
+        """Ends the segment that is written now, where an event ends: at once, or with the chunk that brings its end."""
+        if self._segment is None:
+            return
+        if self._ends_event:
+            self._retire()
+            return
+        self._rolls = rolled = self._rolls or asyncio.Event()
+        try:
+            async with asyncio.timeout(ROLL_SECONDS):
+                await rolled.wait()
+        except TimeoutError:
+            self._retire()  # the PBX went silent within an event
+
+    def _retire(self) -> None:
         if self._segment is not None:
             self._retired.append(self._segment)
             self._segment = None
-        await self._sync()
+        if self._rolls is not None:
+            self._rolls.set()
+            self._rolls = None
 
     # --- writing
 
@@ -161,9 +198,9 @@ class Journal:
             if data:
                 self.counters["bytes"] += len(data)
                 self.counters["chunks"] += 1
-                if self._is_full(segment, at, data):
-                    self._retired.append(segment)
-                    self._segment = None
+                self._ends_event = data.endswith(b"\r\n\r\n")
+                if self._is_full(segment, at):
+                    self._retire()
         except OSError as error:
             self._miss(data)
             self._fail(error)
@@ -189,16 +226,14 @@ class Journal:
         started: Fields = {"started": needs.started} if needs.started else {}
         return {"ids": self._ids, "needs": needs.since, "calls": list(needs.calls), "lost": self._lost, **started}
 
-    def _is_full(self, segment: OpenSegment, at: At, data: bytes) -> bool:
+    def _is_full(self, segment: OpenSegment, at: At) -> bool:
         over = segment.size - self._limits.segment_bytes
-        due = over >= 0 or at.mono - segment.opened_mono >= SEGMENT_SECONDS
-        return due and (data.endswith(b"\r\n\r\n") or over >= _OVERLONG_BYTES)
+        due = over >= 0 or at.mono - segment.opened_mono >= SEGMENT_SECONDS or self._rolls is not None
+        return due and (self._ends_event or over >= _OVERLONG_BYTES)
 
     def _fail(self, error: OSError) -> None:
         self.counters["errors"] += 1
-        if self._segment is not None:
-            self._retired.append(self._segment)
-            self._segment = None
+        self._retire()
         if self.trouble is None:
             log.error("journal.failed", pbx=self._pbx, folder=str(self.folder), error=error.strerror or str(error))
         self.trouble = f"not written: {error.strerror or error}; pops go on, a crash now would lose calls"

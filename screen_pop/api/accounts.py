@@ -5,15 +5,14 @@ from typing import Annotated, Any
 
 from pydantic import Field, Strict, field_validator, model_validator
 
-from cti_bridge.domain.account import Account, AccountId, ContactKind, Tier, account_document
-from cti_bridge.domain.interaction import interaction_document
+from cti_bridge.domain.account import Account, AccountId, ContactKind, Tier
 from cti_bridge.domain.profile import AlertKind, ChainPlace, CustomerKind, Stage
 from cti_bridge.domain.tiers import tier_change_document
 from screen_pop.api.answers import AccountAnswer, InteractionAnswer, TierChangeAnswer
 from screen_pop.api.fields import Fields, Line, Note, PageQuery, Word, record_id
 from screen_pop.api.problems import Mistake, not_found, wrong_fields
 from screen_pop.api.route import PREFIX, SIGNED_IN, Answer, Asked, Route, list_answer
-from screen_pop.ports import Accounts
+from screen_pop.masking import is_masked
 
 
 class AccountQuery(PageQuery):
@@ -102,11 +101,16 @@ class AccountFields(Fields):
 async def search(asked: Asked, query: AccountQuery) -> Answer:
     try:
         page = await asked.services.accounts.search(
-            phone=query.phone, email=query.email, q=query.q, cursor=query.cursor, limit=query.limit
+            phone=query.phone,
+            email=query.email,
+            q=query.q,
+            cursor=query.cursor,
+            limit=query.limit,
+            by_part=not asked.view.is_masked,
         )
     except ValueError as error:
         raise wrong_cursor() from error
-    return list_answer(page, account_document)
+    return list_answer(page, asked.view.account)
 
 
 async def create(asked: Asked, fields: NewAccountFields) -> Answer:
@@ -117,12 +121,12 @@ async def create(asked: Asked, fields: NewAccountFields) -> Answer:
         tier=fields.tier,
         language=fields.language,
         note=fields.note,
-        contact_points=_contact_points(accounts, fields.contact_points),
+        contact_points=_contact_points(asked, fields.contact_points),
         now=asked.services.now(),
     )
     if fields.profile is not None:
         account = await _with_profile(asked, account.account_id, fields.profile) or account
-    document = account_document(account)
+    document = asked.view.account(account)
     return Answer(document=document, status=201, headers={"Location": f"{PREFIX}/accounts/{account.account_id}"})
 
 
@@ -130,7 +134,7 @@ async def show(asked: Asked, _: Fields) -> Answer:
     account = await asked.services.accounts.by_id(_account_id(asked))
     if account is None:
         raise not_found("account")
-    return Answer(document=account_document(account))
+    return Answer(document=asked.view.account(account))
 
 
 async def change(asked: Asked, fields: AccountFields) -> Answer:
@@ -138,7 +142,7 @@ async def change(asked: Asked, fields: AccountFields) -> Answer:
     account_id, now = _account_id(asked), asked.services.now()
     own = fields.model_fields_set - {"contact_points", "profile", "tier"}
     changes: dict[str, Any] = {name: getattr(fields, name) for name in own}
-    contact_points = None if fields.contact_points is None else _contact_points(accounts, fields.contact_points)
+    contact_points = None if fields.contact_points is None else _contact_points(asked, fields.contact_points)
     account = await accounts.change(account_id, changes=changes, contact_points=contact_points, now=now)
     if account is None:
         raise not_found("account")
@@ -147,7 +151,7 @@ async def change(asked: Asked, fields: AccountFields) -> Answer:
     if "tier" in fields.model_fields_set:
         await asked.services.profiles.set_tier(account_id, fields.tier, by=asked.user.username, now=now)
         account = await accounts.by_id(account_id) or account
-    return Answer(document=account_document(account))
+    return Answer(document=asked.view.account(account))
 
 
 async def tiers(asked: Asked, _: Fields) -> Answer:
@@ -174,7 +178,7 @@ async def timeline(asked: Asked, query: PageQuery) -> Answer:
         page = await asked.services.interactions.timeline(account_id, cursor=query.cursor, limit=query.limit)
     except ValueError as error:
         raise wrong_cursor() from error
-    return list_answer(page, interaction_document)
+    return list_answer(page, asked.view.interaction)
 
 
 def wrong_cursor() -> Exception:
@@ -185,12 +189,15 @@ def _account_id(asked: Asked) -> AccountId:
     return AccountId(record_id(asked.path["account_id"], "account"))
 
 
-def _contact_points(accounts: Accounts, fields: tuple[ContactPointFields, ...]) -> list[tuple[ContactKind, str, str | None]]:
+def _contact_points(asked: Asked, fields: tuple[ContactPointFields, ...]) -> list[tuple[ContactKind, str, str | None]]:
     """Reads each contact point as the store will, so that a mistake is told with its place."""
     mistakes = []
     for place, point in enumerate(fields):
+        if asked.view.is_masked and is_masked(point.value):
+            mistakes.append(Mistake(at=f"contact_points.{place}.value", message="is masked: reveal the account first"))
+            continue
         try:
-            accounts.read_contact_point(point.kind, point.value, point.label)
+            asked.services.accounts.read_contact_point(point.kind, point.value, point.label)
         except ValueError as error:
             mistakes.append(Mistake(at=f"contact_points.{place}.value", message=str(error)))
     if mistakes:

@@ -119,6 +119,7 @@ class ErasedAnswer(_Answer):
     accounts: int
     interactions: int
     cases: int
+    journal: int
 
 
 class AuditEntryAnswer(_Answer):

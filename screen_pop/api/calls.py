@@ -3,15 +3,14 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from cti_bridge.domain.call import CallId, Extension, call_document
-from cti_bridge.domain.interaction import interaction_document
+from cti_bridge.domain.call import CallId, Extension
 from screen_pop.api.answers import CallAnswer, InteractionAnswer, RequestAnswer
 from screen_pop.api.fields import Dialled, Fields, NoFields, PageQuery, call_id_of
 from screen_pop.api.interactions import LabelFields, check_account
 from screen_pop.api.problems import ApiProblem, not_found, not_in_this_call
 from screen_pop.api.route import AGENTS, PREFIX, SIGNED_IN, Answer, Asked, Route, list_answer, page_of
 from screen_pop.ports import Role
-from screen_pop.visible import agents_in, agents_of, live_call, talked_in, visible_calls
+from screen_pop.visible import View, agents_in, agents_of, live_call, talked_in, visible_calls
 
 
 class DialFields(Fields):
@@ -20,20 +19,24 @@ class DialFields(Fields):
 
 async def listed(asked: Asked, query: PageQuery) -> Answer:
     calls = visible_calls(asked.user, asked.services.live)
-    return list_answer(page_of(calls, lambda call: call.call_id, query), call_document)
+    return list_answer(page_of(calls, lambda call: call.call_id, query), asked.view.call)
 
 
 async def show(asked: Asked, _: NoFields) -> Answer:
-    """The live call, or the stored one; an agent sees the own ones."""
+    return Answer(document=await call_seen_by(asked, asked.view))
+
+
+async def call_seen_by(asked: Asked, view: View) -> dict[str, Any]:
+    """The live call, or the stored one; an agent sees the own ones. Raises the 404."""
     call_id = _call_id(asked)
     sees_all, own = asked.user.role is not Role.AGENT, asked.user.extension
     call = live_call(asked.services.live, call_id)
     if call is not None and (sees_all or own in agents_of(call)):
-        return Answer(document=call_document(call))
+        return view.call(call)
     stored = await asked.services.interactions.by_call(call_id) if call is None else None
     if stored is None or stored.call is None or not (sees_all or own in talked_in(stored)):
         raise not_found("call")
-    return Answer(document=stored.call)
+    return view.stored_call(stored)
 
 
 async def dial(asked: Asked, fields: DialFields) -> Answer:
@@ -70,7 +73,7 @@ async def wrap_up(asked: Asked, fields: LabelFields) -> Answer:
     if "account_id" in fields.model_fields_set:
         await services.callers.chosen(call_id, interaction.account_id, by=agent, now=services.now())
     await services.hub.wrap_up_saved(agent, call_id, interaction, at=services.now())
-    return Answer(document=interaction_document(interaction))
+    return Answer(document=asked.view.interaction(interaction))
 
 
 async def part_in_call(asked: Asked) -> tuple[Extension, CallId]:

@@ -7,7 +7,7 @@ from pydantic import ValidationInfo, field_validator, model_validator
 
 from cti_bridge.domain.account import AccountId
 from cti_bridge.domain.call import Direction
-from cti_bridge.domain.interaction import Channel, Interaction, InteractionId, interaction_document
+from cti_bridge.domain.interaction import Channel, Interaction, InteractionId
 from screen_pop.api.accounts import wrong_cursor
 from screen_pop.api.answers import InteractionAnswer
 from screen_pop.api.fields import AccountIdField, Fields, Line, Moment, Note, PageQuery, Word, record_id
@@ -83,7 +83,7 @@ async def listed(asked: Asked, query: InteractionQuery) -> Answer:
         if agent not in (None, user.extension):
             raise not_allowed("An agent lists the own contacts, or those of an account.")
         if user.extension is None:
-            return list_answer(Page[Interaction](items=(), next=None), interaction_document)
+            return list_answer(Page[Interaction](items=(), next=None), asked.view.interaction)
         agent = user.extension
     wanted = InteractionFilter(
         since=query.since,
@@ -98,7 +98,7 @@ async def listed(asked: Asked, query: InteractionQuery) -> Answer:
         page = await asked.services.interactions.list(wanted, cursor=query.cursor, limit=query.limit)
     except ValueError as error:
         raise wrong_cursor() from error
-    return list_answer(page, interaction_document)
+    return list_answer(page, asked.view.interaction)
 
 
 async def add(asked: Asked, fields: NewInteractionFields) -> Answer:
@@ -123,7 +123,7 @@ async def add(asked: Asked, fields: NewInteractionFields) -> Answer:
         call=None,
     )
     added = await asked.services.interactions.add(interaction, idempotency_key=_idempotency_key(asked))
-    return Answer(document=interaction_document(added), status=201)
+    return Answer(document=asked.view.interaction(added), status=201)
 
 
 async def change(asked: Asked, fields: LabelFields) -> Answer:
@@ -141,7 +141,7 @@ async def change(asked: Asked, fields: LabelFields) -> Answer:
     if changed.call_id is not None and "account_id" in fields.model_fields_set:
         by = asked.user.extension or asked.user.username
         await asked.services.callers.chosen(changed.call_id, changed.account_id, by=by, now=asked.services.now())
-    return Answer(document=interaction_document(changed))
+    return Answer(document=asked.view.interaction(changed))
 
 
 async def check_account(asked: Asked, account_id: str | None) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from cti_bridge.domain.account import Account, AccountId
-from cti_bridge.domain.merge import Merge, MergeId, MergeRefused, duplicate_document, merge_document
+from cti_bridge.domain.merge import Merge, MergeId, MergeRefused, merge_document
 from screen_pop.api.answers import DuplicateAnswer, MergeAnswer
 from screen_pop.api.fields import AccountIdField, Fields, NoFields, record_id
 from screen_pop.api.problems import ApiProblem, not_found
@@ -49,7 +49,7 @@ async def merges_of(asked: Asked, _: NoFields) -> Answer:
 async def duplicates(asked: Asked, _: NoFields) -> Answer:
     account = await _account(asked)
     found = await asked.services.merges.duplicates(account.account_id)
-    return Answer(document={"items": [duplicate_document(one) for one in found], "next": None})
+    return Answer(document={"items": [asked.view.duplicate(one) for one in found], "next": None})
 
 
 async def _show_on_live_calls(asked: Asked, merge: Merge) -> None:

@@ -22,6 +22,7 @@ async def erase(asked: Asked, _: NoFields) -> Answer:
         erased = await asked.services.persons.erase(account_id, by=asked.user.username, now=asked.services.now())
     except PersonRefused as refused:
         raise ApiProblem(404 if refused.kind == "no-such-account" else 409, refused.kind, refused.detail) from refused
+    asked.services.hub.forget_past()
     return Answer(document=erased_document(erased))
 
 

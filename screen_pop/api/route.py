@@ -39,6 +39,7 @@ from screen_pop.ports import (
     User,
     WrapUps,
 )
+from screen_pop.visible import View
 from screen_pop.wire import to_json
 
 log = structlog.get_logger()
@@ -99,6 +100,11 @@ class Asked:
     def user(self) -> User:
         assert self.signed_in is not None, "a route for anyone asked who is signed in"
         return self.signed_in
+
+    @property
+    def view(self) -> View:
+        """How calls, contacts and customers are shown to who asks."""
+        return self.services.hub.view_of(self.user)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

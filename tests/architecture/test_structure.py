@@ -116,3 +116,16 @@ def test_imports_run_one_way():
     done = subprocess.run([str(script), "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_shows_a_customer_is_decided_in_one_place():
+    """Routes get their documents from `asked.view`, which masks them; those that may show the whole are named here."""
+    documents = {"account_document", "call_document", "interaction_document", "duplicate_document", "candidate_document"}
+    users = {
+        named(path)
+        for path in (ROOT / "screen_pop").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and documents & {alias.name for alias in node.names}
+    }
+
+    assert users == {"screen_pop/visible.py", "screen_pop/pop.py", "screen_pop/hub.py"}

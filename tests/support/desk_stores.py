@@ -8,9 +8,10 @@ from typing import Any
 import uuid_utils
 
 from cti_bridge.domain.account import Account, AccountId, NotFound, Tier
-from cti_bridge.domain.audit_log import AuditEntry
+from cti_bridge.domain.audit_log import AuditAction, AuditEntry
 from cti_bridge.domain.call import CallId, Extension
 from cti_bridge.domain.case import Case, CaseFilter, CaseId, CaseKind, CaseRefused, ComplaintStep
+from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.listing import Page
 from cti_bridge.domain.merge import Duplicate, Merge, MergeId, MergeRefused
 from cti_bridge.domain.person import Erased, PersonRefused
@@ -84,7 +85,18 @@ class FakePersons:
 
 @dataclass
 class FakeAuditLog:
+    """Takes nothing while `is_away`."""
+
     entries: list[AuditEntry] = field(default_factory=list)
+    told: list[tuple[Any, ...]] = field(default_factory=list)
+    is_away: bool = False
+
+    async def append(
+        self, action: AuditAction, *, actor: str, detail: Mapping[str, Any], now: datetime, subject: str | None = None
+    ) -> None:
+        if self.is_away:
+            raise StorageError("away")
+        self.told.append((action.value, actor, subject, dict(detail)))
 
     async def list(self, *, cursor: str | None, limit: int) -> Page[AuditEntry]:
         if cursor is not None:

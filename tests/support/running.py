@@ -21,6 +21,7 @@ from config.settings import (
     FastAgiSettings,
     JournalSettings,
     PbxSettings,
+    PrivacySettings,
     QueueSettings,
     RoutingSettings,
     ServerSettings,
@@ -281,6 +282,7 @@ def settings_for(folder: Path, template: Path, pbx_port: int, **changes: Any) ->
         fastagi=FastAgiSettings(port=0),
         routing=RoutingSettings(file=rules),
         queues=changes.pop("queues", QueueSettings()),
+        privacy=changes.pop("privacy", PrivacySettings()),
         webhook=changes.pop("webhook", ()),
         pbx=(PbxSettings(name="main", port=pbx_port, username="cti", secret=SecretStr(changes.pop("secret", "s3cret"))),),
     )

@@ -188,13 +188,15 @@ def _page(items: Sequence[Any], cursor: str | None, limit: int) -> Page[Any]:
 @dataclass
 class FakeAccounts:
     kept: dict[AccountId, Account] = field(default_factory=dict)
+    searched_by_part: bool | None = None
 
     async def by_id(self, account_id: AccountId) -> Account | None:
         return self.kept.get(account_id)
 
     async def search(
-        self, *, phone: str | None, email: str | None, q: str | None, cursor: str | None, limit: int
+        self, *, phone: str | None, email: str | None, q: str | None, cursor: str | None, limit: int, by_part: bool = True
     ) -> Page[Account]:
+        self.searched_by_part = by_part
         wanted = {to_e164(phone, "GB") if phone else None, email} - {None}
         found = [
             account

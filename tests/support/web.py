@@ -17,7 +17,7 @@ from screen_pop.auth import Attempts
 from screen_pop.hub import Hub
 from screen_pop.live_feed import LiveFeed
 from screen_pop.metrics import WebMetrics
-from screen_pop.ports import User
+from screen_pop.ports import Role, User
 from screen_pop.server import Ports, build_app, web_runner
 from screen_pop.session import SessionLimits
 from tests.support.desk_stores import (
@@ -170,10 +170,11 @@ async def running_web(
     limits: SessionLimits | None = None,
     origins: tuple[str, ...] = (),
     max_behind: int = 256,
+    masked_roles: frozenset[Role] = frozenset(),
 ) -> AsyncIterator[Web]:
     clock = Clock()
     metrics = WebMetrics(CollectorRegistry())
-    hub = Hub(metrics, clock=clock, wall_clock=clock.now, max_behind=max_behind)
+    hub = Hub(metrics, clock=clock, wall_clock=clock.now, max_behind=max_behind, masked_roles=masked_roles)
     users, passwords, accounts, interactions = FakeUsers(), FakePasswords(), FakeAccounts(), FakeInteractions()
     merges, profiles, cases = FakeMerges(), FakeProfiles(accounts), FakeCases()
     sessions, commands, live, readiness = FakeSessions(users), FakeCommands(), FakeLive(), FakeReadiness()

@@ -1,5 +1,6 @@
 """A customer's rights and the audit log, as a person at a terminal meets them."""
 
+import asyncio
 import json
 import sqlite3
 from contextlib import closing
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from cti_bridge.cli import main
+from cti_bridge.journal.segments import OpenSegment
+from tests.support.journals import chunks, opened, read, received, written
 
 SETTINGS = """
 [database]
@@ -58,9 +61,32 @@ def test_a_customer_is_exported_and_erased(cti, zoe):
 
     assert exported == (0, "Wrote the customer and 0 interactions to zoe.json.\n", "")
     assert json.loads(Path("zoe.json").read_bytes())["accounts"][0]["name"] == "Zoë Quinn"
-    assert erased == (0, "Erased 1 accounts and 0 cases; 0 interactions stay, as figures.\n", "")
+    said = "Erased 1 accounts and 0 cases; 0 interactions stay, as figures.\nWritten over in the journal: 0 numbers and names.\n"
+    assert erased == (0, said, "")
     assert asked("SELECT * FROM accounts") == []
     assert cti("person", "erase", zoe, "--yes") == (1, "", f"cti-bridge: There is no account {zoe}.\n")
+
+
+def test_the_journal_of_a_stopped_service_is_erased_too(cti, zoe):
+    said = b"Event: X\r\nCallerIDNum: 02079460018\r\nCallerIDName: Zoe\r\n\r\n"
+    asyncio.run(written(Path("journal/main"), opened(0), received(1, said)))
+
+    code, out, _ = cti("person", "erase", zoe, "--yes")
+
+    (data,) = chunks(read(Path("journal/main")))
+    assert (code, out.splitlines()[-1]) == (0, "Written over in the journal: 2 numbers and names.")
+    assert data == said.replace(b"02079460018", b" " * 11).replace(b"Zoe", b"   ")
+
+
+def test_while_the_service_runs_it_is_the_one_to_ask(cti, zoe):
+    segment = OpenSegment(Path("journal/main"), wall=0.0, mono=0.0)
+
+    code, out, err = cti("person", "erase", zoe, "--yes")
+
+    segment.close()
+    assert (code, out) == (1, "")
+    assert "the service is running" in err
+    assert len(asked("SELECT * FROM accounts")) == 1
 
 
 def test_nobody_is_erased_by_mistake(cti, zoe):
@@ -79,6 +105,27 @@ def test_every_export_is_in_the_log(cti, zoe):
     rows = asked("SELECT action, subject, actor FROM audit_log ORDER BY seq")
     assert [row[:2] for row in rows] == [("accounts.exported", None), ("interactions.exported", None), ("person.exported", zoe)]
     assert all(actor.startswith("command:") for *_, actor in rows)
+
+
+def test_retention_is_shown_before_it_is_done(cti):
+    nothing = cti("retention")
+    Path("cti.toml").write_text(Path("cti.toml").read_text() + "[retention]\ncases_days = 30\n")
+    asked(
+        "INSERT INTO cases (case_id, account_id, kind, subject, opened_at, opened_by, closed_at) "
+        "SELECT 'c', account_id, 'call_back', 'x', '2020-01-01 00:00:00', 'ada', '2020-01-02 00:00:00' FROM accounts"
+    )
+
+    shown = cti("retention", "--dry-run")
+    kept = asked("SELECT case_id FROM cases")
+    done = cti("retention")
+
+    assert nothing == (0, "Everything is kept: section [retention] of the settings names no days.\n", "")
+    assert shown[1].startswith("cases: 1 would go, from before 20")
+    assert kept == [("c",)]
+    assert done[1].startswith("cases: 1 gone, from before 20")
+    assert asked("SELECT case_id FROM cases") == []
+    ((action, actor),) = asked("SELECT action, actor FROM audit_log")
+    assert (action, actor.partition(":")[0]) == ("retention.done", "command")
 
 
 def test_a_whole_log_gives_its_head_and_a_broken_one_its_row(cti):

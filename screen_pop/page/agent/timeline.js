@@ -8,6 +8,7 @@ import { Icon } from '../lib/icons.js';
 import { shown, shownLines } from '../lib/hostile.js';
 import { t, tOr } from '../lib/locale.js';
 import { wordsOf } from '../lib/rest.js';
+import { isMasked, Reveal } from '../lib/reveal.js';
 import { timelineOf } from './records.js';
 import { dispositionWords } from './wrap_up_form.js';
 
@@ -30,7 +31,7 @@ export function Timeline({ card }) {
     }
   };
   return html`<h2>${t('timeline.title')}</h2>
-    <${ContactPoints} points=${account.contact_points} />
+    <${ContactPoints} key=${account.account_id} account=${account} />
     ${items.length === 0 && html`<p class="empty">${t('timeline.first_contact')}</p>`}
     <ol class="timeline">
       ${items.map((one) => html`<li key=${one.interaction_id}>
@@ -62,11 +63,16 @@ function facts(one) {
   ].filter(Boolean).join(' · ');
 }
 
-/** @param {{points: any[]}} props */
-function ContactPoints({ points }) {
-  if (!points?.length) return null;
+/** How the customer is reached, with a way to see it whole where it is masked. @param {{account: any}} props */
+function ContactPoints({ account }) {
+  const [whole, setWhole] = useState(account);
+  const hidden = account.contact_points.some((/** @type {any} */ { value }) => isMasked(value));
+  const points = (hidden ? whole : account).contact_points;
+  if (!points.length) return null;
+  const offers = points.some((/** @type {any} */ { value }) => isMasked(value));
   return html`<ul class="contact-points">
-    ${points.slice(0, 6).map((point) => html`<li><${Icon} name=${point.kind === 'phone' ? 'phone' : point.kind === 'email' ? 'mail' : 'letter'} size=${14} />
+    ${points.slice(0, 6).map((/** @type {any} */ point) => html`<li><${Icon} name=${point.kind === 'phone' ? 'phone' : point.kind === 'email' ? 'mail' : 'letter'} size=${14} />
       <bdi>${point.kind === 'phone' ? phone(point.value) : shown(point.as_given, 60)}</bdi>${point.extension && html`<span>${t('match.extension', { extension: shown(point.extension, 8) })}</span>`}${point.label && html`<span class="quiet">${shown(point.label, 20)}</span>`}</li>`)}
+    ${offers && html`<li><${Reveal} path=${`/accounts/${encodeURIComponent(account.account_id)}`} onRevealed=${setWhole} /></li>`}
   </ul>`;
 }

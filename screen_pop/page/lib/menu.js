@@ -41,6 +41,7 @@ export function Menu({ label, name, tone = '', shortcut, id, choices }) {
       all[(to + all.length) % all.length].focus();
     } else if (event.key === 'Escape') {
       event.stopPropagation();
+      event.preventDefault(); // a dialog around it stays open
       close();
     } else if (event.key === 'Tab') {
       setOpen(false);

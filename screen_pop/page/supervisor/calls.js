@@ -8,6 +8,7 @@ import { shown } from '../lib/hostile.js';
 import { Icon } from '../lib/icons.js';
 import { t, tOr } from '../lib/locale.js';
 import { ofCall, request, wordsOf } from '../lib/rest.js';
+import { isMasked, Reveal } from '../lib/reveal.js';
 import { Timer } from '../lib/shell.js';
 import { honest } from './figure.js';
 
@@ -67,11 +68,18 @@ export function CallRecord({ callId, board }) {
   </dialog>`;
 }
 
+/** The number, with a way to see it whole where it is masked. */
+function Number({ call }) {
+  const [whole, setWhole] = useState(call);
+  const number = callerNumber(isMasked(callerNumber(call)) ? whole : call);
+  return html`${number || t('caller.withheld')}${isMasked(number) && html` <${Reveal} path=${ofCall(call.call_id)} onRevealed=${setWhole} />`}`;
+}
+
 function Record({ call }) {
   const yes = ['held', 'parked', 'recorded', 'conference', 'estimated'].filter((flag) => call[flag]);
   const list = (/** @type {string[]} */ agents) => agents.map((one) => shown(one, 24)).join(', ');
   const rows = [
-    ['fact.number', callerNumber(call) || t('caller.withheld')],
+    ['fact.number', html`<${Number} call=${call} />`],
     ['agents.state', t(`call_state.${call.state}`)],
     ['record.direction', t(`direction.${call.direction}`)],
     ['fact.called', phone(call.did) || shown(call.did, 40)],

@@ -7,6 +7,7 @@ import pytest
 from cti_bridge.domain.account import Account, Candidate, Found, MatchReason
 from cti_bridge.domain.audit_log import FIRST_HASH, AuditEntry
 from cti_bridge.domain.call import CallId
+from cti_bridge.domain.call_events import OfferEnd
 from cti_bridge.domain.person import PersonRefused
 from screen_pop.pop import build_pop
 from tests.support.stores import ADMIN, AGENT, NOW, a_call, an_account, an_interaction
@@ -30,7 +31,7 @@ async def erase(web: Web, account: Account) -> tuple[int, dict]:
 async def test_an_admin_erases_a_customer(web: Web, zoe: Account) -> None:
     status, body = await erase(web, zoe)
 
-    assert (status, body) == (200, {"account_id": zoe.account_id, "accounts": 1, "interactions": 2, "cases": 0})
+    assert (status, body) == (200, {"account_id": zoe.account_id, "accounts": 1, "interactions": 2, "cases": 0, "journal": 0})
     assert web.persons.erased == [(zoe.account_id, ADMIN.username)]
     assert (await erase(web, zoe))[0] == 404
 
@@ -110,3 +111,21 @@ async def test_the_audit_log_is_shown_as_it_is(web: Web) -> None:
         }
     ]
     assert (await web.call("GET", f"{API}/audit-log?cursor=x", user=ADMIN))[0] == 422
+
+
+async def test_a_browser_that_comes_back_is_not_replayed_an_erased_customer(web: Web, zoe: Account) -> None:
+    browser = await web.open(AGENT)
+    await shown_to_an_agent(web, zoe)
+    pop = await browser.hear()
+    await web.hub.withdraw_pop(AGENT.extension, pop["pop_id"], CALL, OfferEnd.ABANDONED, at=NOW)
+    withdrawn = await browser.hear()
+    web.live.the_calls = []
+
+    assert (await erase(web, zoe))[0] == 200
+    up_to_date = await web.open(AGENT, withdrawn["id"])
+    behind = await web.open(AGENT, pop["id"] - 1)
+
+    assert up_to_date.welcome["resumed"] is True
+    assert behind.welcome["type"] == "gap"
+    welcome = await behind.hear()
+    assert (welcome["resumed"], welcome["snapshot"]["pops"]) == (False, [])

@@ -22,6 +22,8 @@ MATRIX: dict[str, set[str]] = {
     "PATCH /api/v1/accounts/{account_id}": ALL,
     "DELETE /api/v1/accounts/{account_id}": {"admin"},
     "GET /api/v1/audit-log": {"admin"},
+    "POST /api/v1/accounts/{account_id}/reveal": ALL,
+    "POST /api/v1/calls/{call_id}/reveal": ALL,
     "GET /api/v1/accounts/{account_id}/timeline": ALL,
     "POST /api/v1/accounts/{account_id}/merge": ALL,
     "GET /api/v1/accounts/{account_id}/merges": ALL,

@@ -18,8 +18,8 @@ def accounts(database: Database) -> Accounts:
     return Accounts(database, region="GB")
 
 
-async def names(accounts: Accounts, *, phone=None, email=None, q=None) -> list[str]:
-    page = await accounts.search(phone=phone, email=email, q=q, cursor=None, limit=50)
+async def names(accounts: Accounts, *, phone=None, email=None, q=None, by_part=True) -> list[str]:
+    page = await accounts.search(phone=phone, email=email, q=q, cursor=None, limit=50, by_part=by_part)
     return [account.name for account in page.items]
 
 
@@ -256,3 +256,24 @@ async def test_the_same_number_written_twice_is_one_contact_point(accounts: Acco
     )
 
     assert [(point.value, point.label) for point in zoe.contact_points] == [("+442079460018", "desk")]
+
+
+async def test_not_by_part_a_number_is_found_whole_only(accounts: Accounts):
+    """For those whose view is masked: nobody finds a number out digit by digit."""
+    points = [(ContactKind.PHONE, "020 7946 0018", None), (ContactKind.CUSTOMER_NUMBER, "K-4711", None)]
+    await an_account(accounts, name="Zoë Quinn", contact_points=points)
+    await an_account(accounts, name="+442079460111", phone="020 7946 0111", provisional=True)
+
+    async def found(**query: str) -> tuple[list[str], list[str]]:
+        return await names(accounts, **query), await names(accounts, **query, by_part=False)
+
+    zoe, number = ["Zoë Quinn"], ["+442079460111"]
+    assert await found(phone="7946 001") == (zoe, [])
+    assert await found(q="946001") == (zoe, [])
+    assert await found(q="K-47") == (zoe, [])
+    assert await found(q="+44207946011") == (number, [])
+    assert await found(phone="020 7946 0018") == (zoe, zoe)
+    assert await found(q="020 7946 0018") == (zoe, zoe)
+    assert await found(q="K-4711") == (zoe, zoe)
+    assert await found(q="quin") == (zoe, zoe)
+    assert await found(q="+442079460111") == (number, number)

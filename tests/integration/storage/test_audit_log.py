@@ -41,6 +41,7 @@ async def tamper(database: Database, *statements: str) -> None:
     async with database.write() as connection:
         if database.dialect == "postgresql":
             await connection.execute(text("DROP TRIGGER audit_log_no_change ON audit_log"))
+            await connection.execute(text("DROP TRIGGER audit_log_no_delete ON audit_log"))
         else:
             await connection.execute(text("DROP TRIGGER audit_log_no_update"))
             await connection.execute(text("DROP TRIGGER audit_log_no_delete"))

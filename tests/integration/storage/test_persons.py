@@ -119,6 +119,17 @@ async def test_nothing_of_an_erased_customer_is_left(database: Database, persons
     assert (erased.accounts, erased.interactions, erased.cases) == (2, 2, 1)
 
 
+async def test_a_customer_is_known_by_what_the_pbx_said(accounts: Accounts, persons: Persons, canary: Account):
+    """The journal is searched for these. A number that another account has too counts in the customer's own calls only."""
+    await an_account(accounts, name="Bo", phone="07700 900777")
+
+    traces = await persons.traces(canary.account_id)
+
+    assert (traces.numbers, traces.shown) == ({NUMBER}, {"+447700900777", AS_SHOWN})
+    assert traces.names == {"Canary Quill", "C. Canary", "Canary"}
+    assert traces.calls == {f"main:1795314829.{number}" for number in (1, 2, 3)}
+
+
 async def test_no_file_of_sqlite_holds_an_erased_customer(
     database: Database, database_url: str, persons: Persons, canary: Account, tmp_path: Path
 ):
@@ -167,7 +178,7 @@ async def test_what_is_written_down_names_nobody(database: Database, persons: Pe
     log = AuditLog(database)
     newest = (await log.list(cursor=None, limit=1)).items[0]
     assert (newest.action, newest.actor, newest.subject) == ("person.erased", "root", canary.account_id)
-    assert newest.detail == {"accounts": 2, "interactions": 2, "cases": 1}
+    assert newest.detail == {"accounts": 2, "interactions": 2, "cases": 1, "journal": 0}
     assert (await log.verify()).broken is None
 
 

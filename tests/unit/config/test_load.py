@@ -224,3 +224,13 @@ def test_a_secret_file_open_to_everybody_is_warned_about(tmp_path: Path):
 
     assert [entry["event"] for entry in logs] == ["config.secret_file_open_to_all"]
     assert "s3cret" not in str(logs)
+
+
+def test_retention_keeps_everything_unless_told_and_the_evidence_for_a_year(tmp_path: Path):
+    kept = load_settings(written(tmp_path, PBX), {}).retention
+    some = load_settings(written(tmp_path, PBX + "[retention]\ncases_days = 30\naudit_log_days = 365\n"), {}).retention
+
+    assert kept.as_periods() == {}
+    assert {kind.value: period.days for kind, period in some.as_periods().items()} == {"cases": 30, "audit_log": 365}
+    (problem,) = told(written(tmp_path, PBX + "[retention]\naudit_log_days = 30\n"))
+    assert "at least 365" in problem
