@@ -31,6 +31,7 @@ from cti_bridge.call_task import Desk
 from cti_bridge.callers import CallerDesk
 from cti_bridge.commands import Commands, Pbx, WrapUpDesk
 from cti_bridge.domain.account import Found, LookupResult, NotFound
+from cti_bridge.external.adapters import ExternalMetrics, close_all, sources_of
 from cti_bridge.gaps import GapBook
 from cti_bridge.housekeeping import (
     due_after,
@@ -118,6 +119,7 @@ class Application:
         self._tasks: list[asyncio.Task[None]] = []
         self._recorder = Recorder(self.database, outbox=self._webhooks.outbox)
         self._lookup = Lookup(self.accounts, settings.numbers.region)
+        self._external = sources_of(settings.external)
         self._rules = RulesHolder(settings.routing.file, now=utc_now)
         self._router = Router(
             self._rules,
@@ -170,6 +172,7 @@ class Application:
             wrap_ups=self._wrap_ups,
             board=self._board,
             hub=self._hub,
+            external=self._external,
         )
 
     def stop(self) -> None:
@@ -199,6 +202,7 @@ class Application:
         finally:
             await self._agi.close()
             await self._lookup.close()
+            await close_all(self._external)
             await self._router.close()
             await self.database.close()
 
@@ -278,6 +282,7 @@ class Application:
             recorder=self._recorder,
             decision_for=self._router.decision_for,
             chosen_for=self._callers.chosen_for,
+            external=self._external,
         )
 
     def _pipeline(self, pbx: str, calls: CallTasks) -> Pipeline:
@@ -299,6 +304,7 @@ class Application:
             "journal": lambda: sum((journal.counters for journal in self._journals.values()), Counter[str]()),
         }
         self._registry.register(AuditMetrics(self._auditor.last))
+        self._registry.register(ExternalMetrics(self._external))
         self._registry.register(ProcessMetrics(self._board, self._clients, counters))
 
     async def _start_web(self, decoy_hash: str) -> web.AppRunner:
@@ -323,7 +329,9 @@ class Application:
             wrap_ups=self._wrap_ups,
             callers=self._callers,
             live=self._state,
-            readiness=Health(self.database.check_schema, self._recorder, self._clients, self._rules, self._journals),
+            readiness=Health(
+                self.database.check_schema, self._recorder, self._clients, self._rules, self._journals, self._external
+            ),
         )
         app = build_app(ports, self._hub, self._web_metrics, version=cti_bridge.__version__, origins=server.origins)
         runner = web_runner(app, shutdown_seconds=BROWSER_SECONDS)

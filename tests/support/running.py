@@ -282,6 +282,7 @@ def settings_for(folder: Path, template: Path, pbx_port: int, **changes: Any) ->
         routing=RoutingSettings(file=rules),
         queues=changes.pop("queues", QueueSettings()),
         webhook=changes.pop("webhook", ()),
+        external=changes.pop("external", ()),
         pbx=(PbxSettings(name="main", port=pbx_port, username="cti", secret=SecretStr(changes.pop("secret", "s3cret"))),),
     )
 
