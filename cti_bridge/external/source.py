@@ -53,14 +53,15 @@ class ExternalSource:
         self._breaker = Breaker(failures=settings.failures, pause_seconds=settings.pause_seconds, clock=clock)
         self._running: dict[str, asyncio.Task[ExternalAnswer]] = {}
         self._told: set[str] = set()
-        self._failing = ""
+        self.failing = ""
+        """Why the last question failed; empty where it did not."""
         self.counters: Counter[str] = Counter()
         """found, not_found, timed_out, failed; cached; refused (too many under way); paused (not asked); unread (fields)."""
 
     @property
     def trouble(self) -> str | None:
         """Why it is left alone at present; None while it is asked."""
-        return f"not asked for {self._pause_seconds:g} s at a time: {self._failing}" if self._breaker.is_open else None
+        return f"not asked for {self._pause_seconds:g} s at a time: {self.failing}" if self._breaker.is_open else None
 
     def known(self, e164: str) -> ExternalAnswer:
         """What can be said at once: PENDING where it has to be asked."""
@@ -126,14 +127,14 @@ class ExternalSource:
         return ExternalAnswer(source=self.name, state=state, records=records)
 
     def _failed(self, why: str) -> None:
-        if why != self._failing:
+        if why != self.failing:
             log.warning("external.failed", source=self.name, error=why)
-        self._failing = why
+        self.failing = why
         if self._breaker.failed():
             log.warning("external.paused", source=self.name, error=why, seconds=self._pause_seconds)
 
     def _succeeded(self, answer: ExternalAnswer) -> None:
-        self._failing = ""
+        self.failing = ""
         if self._breaker.succeeded():
             log.info("external.resumed", source=self.name)
         for what in (what for record in answer.records for what in record.unread):
