@@ -137,7 +137,7 @@ class CallerDesk:
         theirs = [(ContactKind.CUSTOMER_NUMBER, record.external_id, source)] if record.external_id else []
         fields: dict[str, Any] = {"name": record.name or record.company or number, "company": record.company}
         fields |= {"tier": record.tier, "language": record.language}
-        known = await self._accounts.with_customer_number(record.external_id) if record.external_id else ()
+        known = await self._known_as(record.external_id, source) if record.external_id else []
         unnamed = [one.account for one in await self._accounts.by_phone(number) if one.account.provisional]
         account = None
         if len(known) == 1:
@@ -147,6 +147,19 @@ class CallerDesk:
         return account or await self._accounts.create(
             **fields, note=None, contact_points=[phone, *theirs], now=now, provisional=record.name is None
         )
+
+    async def _known_as(self, external_id: str, source: str) -> list[Account]:
+        """Who has this id as customer number: not as that of another system, which may give the same one to somebody else."""
+        value = self._accounts.read_contact_point(ContactKind.CUSTOMER_NUMBER, external_id, None).value
+        others = self._external.keys() - {source}
+        return [
+            account
+            for account in await self._accounts.with_customer_number(external_id)
+            if any(
+                point.kind is ContactKind.CUSTOMER_NUMBER and point.value == value and point.label not in others
+                for point in account.contact_points
+            )
+        ]
 
     async def _changed(
         self, account: Account, changes: dict[str, Any], *more: tuple[ContactKind, str, str | None], now: datetime

@@ -158,6 +158,22 @@ async def test_a_customer_whose_number_there_is_known_here_gets_the_phone_instea
     assert [point["value"] for point in said["account"]["contact_points"]] == ["+442079460999", "4711", "+442079460777"]
 
 
+async def test_the_same_id_in_another_system_is_somebody_else(tmp_path, template):
+    async with a_crm() as crm, a_crm() as erp:
+        sources = (crm.settings(), erp.settings(name="erp"))
+        async with service(tmp_path, template, external=sources) as (cti, pbx):
+            one = await cti.sign_in("one")
+            points = [{"kind": "customer_number", "value": "4711", "label": "erp"}]
+            _, other = await one.asks("POST", "/accounts", {"name": "Olu Adeyemi", "contact_points": points})
+            screen = await one.opens()
+            call = await pbx.call_in("8100", NOBODY)
+            await screen.until("pop")
+
+            _, said = await one.asks("POST", f"/calls/main:{call.uniqueid}/account", {"source": "crm"})
+
+    assert (said["account"]["name"], said["account"]["account_id"] == other["account_id"]) == ("Fang Weiss", False)
+
+
 async def test_a_provisional_account_of_the_number_gets_the_name(tmp_path, template):
     async with a_crm() as crm, service(tmp_path, template, external=(crm.settings(),)) as (cti, pbx):
         one = await cti.sign_in("one")
