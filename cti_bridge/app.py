@@ -202,9 +202,9 @@ class Application:
         finally:
             await self._agi.close()
             await self._lookup.close()
-            await close_all(self._external)
             await self._router.close()
             await self.database.close()
+            await close_all(self._external)
 
     async def _serve(self, tasks: asyncio.TaskGroup) -> None:
         calls = CallTasks(desk=self._desk(), tasks=tasks)

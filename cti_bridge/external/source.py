@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 AT_ONCE = 16
 """Questions to one system under way at most; while it is slow, more would only make it slower."""
+CLOSE_SECONDS = 2.0
 MAX_TOLD = 100
 """Fields that could not be read are told once each; this many, then no more."""
 
@@ -86,7 +87,11 @@ class ExternalSource:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        await self._adapter.close()
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._adapter.close()
+        except TimeoutError:
+            log.warning("shutdown.straggler", task=f"external {self.name}")
 
     def _begin(self, e164: str) -> asyncio.Task[ExternalAnswer] | None:
         if len(self._running) >= AT_ONCE:

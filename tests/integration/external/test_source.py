@@ -192,6 +192,17 @@ async def test_closing_ends_what_is_under_way_and_leaves_who_waits_with_an_answe
         assert (await waiting).state is ExternalState.FAILED
 
 
+async def test_an_adapter_that_does_not_let_go_holds_up_no_shutdown(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("cti_bridge.external.source.CLOSE_SECONDS", SOON)
+    adapter = Adapter(None)
+    monkeypatch.setattr(adapter, "close", asyncio.Event().wait)
+    async with a_crm() as crm:
+        with capture_logs() as logged:
+            await ExternalSource(crm.settings(), adapter).close()
+
+    assert [(line["event"], line["task"]) for line in logged] == [("shutdown.straggler", "external crm")]
+
+
 async def test_an_adapter_that_gives_up_by_itself_does_not_keep_the_source_away_for_ever():
     """A cancelled question says neither yes nor no: the next pause lets another one through."""
     clock = Clock()
