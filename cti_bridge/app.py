@@ -18,8 +18,6 @@ from typing import Any
 
 import structlog
 from aiohttp import web
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from prometheus_client import CollectorRegistry
 
 import cti_bridge
@@ -69,6 +67,7 @@ from storage.gaps import Gaps
 from storage.identity import Choices
 from storage.interactions import Interactions
 from storage.merges import Merges
+from storage.passwords import hash_password, is_password
 from storage.persons import Persons
 from storage.profiles import Profiles
 from storage.recorder import Recorder
@@ -211,7 +210,7 @@ class Application:
         pipelines = {pbx.name: self._pipeline(pbx.name, calls) for pbx in self.settings.pbx}
         self._register_metrics(calls, pipelines)
         self._start(tasks, "recorder", self._recorder.run)
-        decoy_hash = tasks.create_task(asyncio.to_thread(PasswordHasher().hash, secrets.token_urlsafe()))  # meanwhile
+        decoy_hash = tasks.create_task(hash_password(secrets.token_urlsafe()))  # meanwhile
         await self._recover(pipelines)
         runner = await self._start_web(await decoy_hash)
         for name, pipeline in pipelines.items():
@@ -313,7 +312,7 @@ class Application:
         ports = Ports(
             users=self.users,
             sessions=Sessions(self.database),
-            verify=_password_check(PasswordHasher()),
+            verify=is_password,
             decoy_hash=decoy_hash,
             accounts=self.accounts,
             merges=self.merges,
@@ -367,18 +366,6 @@ async def _named(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> Non
     except Exception:
         log.exception("service.component_failed", component=name)
         raise
-
-
-def _password_check(hasher: PasswordHasher) -> Callable[[str, str], Coroutine[Any, Any, bool]]:
-    """argon2id takes tens of milliseconds on purpose: it runs beside the event loop."""
-
-    async def check(password_hash: str, password: str, /) -> bool:
-        try:
-            return await asyncio.to_thread(hasher.verify, password_hash, password)
-        except (VerificationError, InvalidHashError):
-            return False
-
-    return check
 
 
 def _tls(server: ServerSettings) -> ssl.SSLContext | None:
