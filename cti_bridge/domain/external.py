@@ -128,5 +128,5 @@ def _line(text: str | None, limit: int) -> str | None:
     """One line of what can be seen; None where nothing of it can."""
     if text is None:
         return None
-    visible = "".join(character for character in " ".join(text.split()) if character.isprintable())
-    return visible[:limit].strip() or None
+    visible = "".join(character for character in text if character.isprintable() or character.isspace())
+    return " ".join(visible.split())[:limit].strip() or None
