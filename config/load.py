@@ -21,6 +21,7 @@ import structlog
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
+from config.external import ExternalSettings
 from config.settings import PbxSettings, Settings, WebhookSettings
 from config.toml_lines import lines_of
 from cti_bridge.domain.errors import ConfigError, Problem
@@ -80,7 +81,14 @@ def read_webhook_secret(webhook: WebhookSettings) -> SecretStr:
     return secret
 
 
-def _secret(section: PbxSettings | WebhookSettings, where: str) -> tuple[SecretStr, str]:
+def read_external_secret(external: ExternalSettings) -> SecretStr | None:
+    """As `read_secret`; None where that system wants none."""
+    if external.secret is None and external.secret_file is None:
+        return None
+    return _secret(external, f"external {external.name}: secret")[0]
+
+
+def _secret(section: PbxSettings | WebhookSettings | ExternalSettings, where: str) -> tuple[SecretStr, str]:
     """The secret and where it was written."""
     if section.secret_file is None:
         assert section.secret is not None

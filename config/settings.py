@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, IPvAnyNetwork, SecretStr, model_validator
 
+from config.external import ExternalSettings
 from cti_bridge.domain.account import ContactKind, Tier
 from cti_bridge.domain.merge import MergeRule
 from cti_bridge.domain.retention import Periods, RetentionKind
@@ -316,6 +317,7 @@ class Settings(_Section):
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
     webhook: tuple[WebhookSettings, ...] = ()
+    external: tuple[ExternalSettings, ...] = ()
     pbx: Annotated[tuple[PbxSettings, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -325,4 +327,6 @@ class Settings(_Section):
             raise ValueError("every [[pbx]] needs a name of its own: call ids begin with it")
         if len({webhook.name for webhook in self.webhook}) != len(self.webhook):
             raise ValueError("every [[webhook]] needs a name of its own: what waits for it is kept under that name")
+        if len({external.name for external in self.external}) != len(self.external):
+            raise ValueError("every [[external]] needs a name of its own: agents tell them apart by it")
         return self

@@ -18,7 +18,6 @@ from typing import Any
 
 import structlog
 from aiohttp import web
-from argon2 import PasswordHasher
 from prometheus_client import CollectorRegistry
 
 import cti_bridge
@@ -30,6 +29,7 @@ from cti_bridge.call_task import Desk
 from cti_bridge.callers import CallerDesk
 from cti_bridge.commands import Commands, Pbx, WrapUpDesk
 from cti_bridge.domain.account import Found, LookupResult, NotFound
+from cti_bridge.external.adapters import ExternalMetrics, close_all, sources_of
 from cti_bridge.gaps import GapBook
 from cti_bridge.housekeeping import (
     RetentionKeeper,
@@ -69,7 +69,7 @@ from storage.gaps import Gaps
 from storage.identity import Choices
 from storage.interactions import Interactions
 from storage.merges import Merges
-from storage.passwords import password_check
+from storage.passwords import hash_password, is_password
 from storage.persons import Persons
 from storage.profiles import Profiles
 from storage.recorder import Recorder
@@ -120,6 +120,7 @@ class Application:
         self._tasks: list[asyncio.Task[None]] = []
         self._recorder = Recorder(self.database, outbox=self._webhooks.outbox)
         self._lookup = Lookup(self.accounts, settings.numbers.region)
+        self._external = sources_of(settings.external)
         self._rules = RulesHolder(settings.routing.file, now=utc_now)
         self._router = Router(
             self._rules,
@@ -173,6 +174,7 @@ class Application:
             wrap_ups=self._wrap_ups,
             board=self._board,
             hub=self._hub,
+            external=self._external,
         )
 
     def stop(self) -> None:
@@ -204,13 +206,14 @@ class Application:
             await self._lookup.close()
             await self._router.close()
             await self.database.close()
+            await close_all(self._external)
 
     async def _serve(self, tasks: asyncio.TaskGroup) -> None:
         calls = CallTasks(desk=self._desk(), tasks=tasks)
         pipelines = {pbx.name: self._pipeline(pbx.name, calls) for pbx in self.settings.pbx}
         self._register_metrics(calls, pipelines)
         self._start(tasks, "recorder", self._recorder.run)
-        decoy_hash = tasks.create_task(asyncio.to_thread(PasswordHasher().hash, secrets.token_urlsafe()))  # meanwhile
+        decoy_hash = tasks.create_task(hash_password(secrets.token_urlsafe()))  # meanwhile
         await self._recover(pipelines)
         runner = await self._start_web(await decoy_hash)
         for name, pipeline in pipelines.items():
@@ -281,6 +284,7 @@ class Application:
             recorder=self._recorder,
             decision_for=self._router.decision_for,
             chosen_for=self._callers.chosen_for,
+            external=self._external,
         )
 
     def _pipeline(self, pbx: str, calls: CallTasks) -> Pipeline:
@@ -303,6 +307,7 @@ class Application:
             "journal": lambda: sum((journal.counters for journal in self._journals.values()), Counter[str]()),
         }
         self._registry.register(AuditMetrics(self._auditor.last))
+        self._registry.register(ExternalMetrics(self._external))
         self._registry.register(ProcessMetrics(self._board, self._clients, counters))
 
     async def _start_web(self, decoy_hash: str) -> web.AppRunner:
@@ -311,7 +316,7 @@ class Application:
         ports = Ports(
             users=self.users,
             sessions=Sessions(self.database),
-            verify=password_check(PasswordHasher()),
+            verify=is_password,
             decoy_hash=decoy_hash,
             accounts=self.accounts,
             merges=self.merges,
@@ -327,7 +332,9 @@ class Application:
             wrap_ups=self._wrap_ups,
             callers=self._callers,
             live=self._state,
-            readiness=Health(self.database.check_schema, self._recorder, self._clients, self._rules, self._journals),
+            readiness=Health(
+                self.database.check_schema, self._recorder, self._clients, self._rules, self._journals, self._external
+            ),
         )
         app = build_app(ports, self._hub, self._web_metrics, version=cti_bridge.__version__, origins=server.origins)
         runner = web_runner(app, shutdown_seconds=BROWSER_SECONDS)

@@ -30,6 +30,8 @@ from cti_bridge.domain.call_events import (
 )
 from cti_bridge.domain.decision import RoutingDecision
 from cti_bridge.domain.errors import StorageError
+from cti_bridge.domain.external import ExternalAnswer, ExternalState
+from cti_bridge.external.source import ExternalSource
 from cti_bridge.lookup import DEADLINE_SECONDS, Lookup
 from screen_pop.hub import Hub
 from screen_pop.pop import Chosen, ScreenPop, build_pop, pop_id_of
@@ -49,6 +51,8 @@ class Desk:
     decision_for: Callable[[str, str], RoutingDecision | None]
     chosen_for: Callable[[CallId], Chosen | None] = lambda _: None
     """What an agent chose in this call already: whoever it goes to next sees it."""
+    external: Sequence[ExternalSource] = ()
+    """Other systems that are asked when a phone rings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,9 @@ class _Caller:
         self._number: str | None = None
         self._task: asyncio.Task[LookupResult] | None = None
         self._began = 0.0
+        self._asked: str | None = None
+        self._elsewhere: dict[str, ExternalAnswer] = {}
+        self._asking: list[asyncio.Task[None]] = []
 
     def look_up(self, call: Call) -> None:
         """Begins, and begins anew where the number became known later (an outbound call)."""
@@ -83,6 +90,34 @@ class _Caller:
         self._number = number
         self._began = time.monotonic()
         self._task = self._tasks.create_task(_recognise(self._desk, call), name="recognise")
+
+    def ask_elsewhere(self, call: Call) -> None:
+        """Asks the other systems, once for each number; a card that leaves before they answered gets the answer later.
+
+        Only once a phone rings: what no agent sees is nothing to bother them with, and a flood of callers need not reach them.
+        """
+        if not (self._desk.external and call.offers):
+            return
+        number = self._desk.lookup.number_of(_number_of(call), untrusted=call.untrusted_caller)
+        if number is None or number == self._asked:
+            return
+        self._asked = number
+        self._elsewhere = {source.name: source.known(number) for source in self._desk.external}
+        for source in self._desk.external:
+            if self._elsewhere[source.name].state is ExternalState.PENDING:
+                asking = self._tasks.create_task(self._hear(source, number, call.call_id), name=f"external {source.name}")
+                self._asking.append(asking)
+
+    async def _hear(self, source: ExternalSource, number: str, call_id: CallId) -> None:
+        answer = await source.by_number(number)
+        if number == self._asked:
+            self._elsewhere[source.name] = answer
+            await self._desk.hub.told_elsewhere(call_id, self.elsewhere)
+
+    @property
+    def elsewhere(self) -> tuple[ExternalAnswer, ...]:
+        """What the other systems have said so far."""
+        return tuple(self._elsewhere.values())
 
     async def within_deadline(self) -> LookupResult:
         """What is known by the deadline, counted from the beginning of the look-up."""
@@ -98,12 +133,17 @@ class _Caller:
         return await self._task if self._task is not None else NotFound()
 
     def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        for task in (self._task, *self._asking):
+            if task is not None:
+                task.cancel()
+
+
+def _number_of(call: Call) -> str | None:
+    return call.presented_number if call.direction is Direction.INBOUND else call.customer_number
 
 
 async def _recognise(desk: Desk, call: Call) -> LookupResult:
-    number = call.presented_number if call.direction is Direction.INBOUND else call.customer_number
+    number = _number_of(call)
     result = await desk.lookup.by_number(number, untrusted=call.untrusted_caller)
     if isinstance(result, TimedOut):
         result = await desk.lookup.late(number, untrusted=call.untrusted_caller)
@@ -134,9 +174,11 @@ async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk, before: Be
                 case CallArrived(call=call) | CallChanged(call=call):
                     if call.direction is not Direction.INTERNAL:
                         caller.look_up(call)
+                        caller.ask_elsewhere(call)
                 case CallOffered(call=call):
                     if call.direction is not Direction.INTERNAL:
                         caller.look_up(call)
+                        caller.ask_elsewhere(call)
                         late = await _pop(event, caller, desk)
                         if late:
                             updates.append(tasks.create_task(_pop_later(event, caller, desk), name="pop later"))
@@ -165,8 +207,9 @@ async def _restore(before: Before, caller: _Caller, desk: Desk, tasks: asyncio.T
     if call.direction is not Direction.INTERNAL:
         caller.look_up(call)
         for offered in _standing(before.events):
+            caller.ask_elsewhere(call)
             found = await caller.within_deadline()
-            desk.hub.restore_pop(_built(call, offered, found, desk))
+            desk.hub.restore_pop(_built(call, offered, found, caller, desk))
             if isinstance(found, TimedOut):
                 late.append(tasks.create_task(_pop_later(offered, caller, desk), name="pop later"))
     before.is_restored.set()
@@ -194,7 +237,7 @@ def _standing(before: Sequence[CallEvent]) -> list[CallOffered]:
 async def _pop(event: CallOffered, caller: _Caller, desk: Desk) -> bool:
     """Shows the pop with what is known by the deadline; True where the customer is still to come."""
     found = await caller.within_deadline()
-    await desk.hub.pop(_built(event.call, event, found, desk), at=event.at)
+    await desk.hub.pop(_built(event.call, event, found, caller, desk), at=event.at)
     return isinstance(found, TimedOut)
 
 
@@ -202,14 +245,23 @@ async def _pop_later(event: CallOffered, caller: _Caller, desk: Desk) -> None:
     found = await caller.whenever()
     if not isinstance(found, TimedOut):
         call = caller.call or event.call  # it may have been answered meanwhile
-        await desk.hub.update_pop(_built(call, event, found, desk), at=event.at)
+        await desk.hub.update_pop(_built(call, event, found, caller, desk), at=event.at)
 
 
-def _built(call: Call, event: CallOffered, found: LookupResult, desk: Desk) -> ScreenPop:
+def _built(call: Call, event: CallOffered, found: LookupResult, caller: _Caller, desk: Desk) -> ScreenPop:
     match = _clear_match(found)
     history = match.history if match else ()
     decision, chosen = desk.decision_for(call.pbx, _uniqueid(call)), desk.chosen_for(call.call_id)
-    return build_pop(call, event.agent, event.nth, found, history=history, decision=decision, chosen=chosen)
+    return build_pop(
+        call,
+        event.agent,
+        event.nth,
+        found,
+        history=history,
+        decision=decision,
+        chosen=chosen,
+        external=caller.elsewhere,
+    )
 
 
 async def _record(call: Call, caller: _Caller, desk: Desk) -> bool:

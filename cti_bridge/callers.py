@@ -7,13 +7,16 @@ next. Nothing is learnt for a number that is withheld, malformed or forged, and 
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from cti_bridge.commands import WrapUpDesk
-from cti_bridge.domain.account import HISTORY_SHOWN, AccountId, ContactKind, Found, LookupResult, TimedOut
+from cti_bridge.domain.account import HISTORY_SHOWN, Account, AccountId, ContactKind, Found, LookupResult, TimedOut
 from cti_bridge.domain.call import CallId, Direction, Extension, call_document
 from cti_bridge.domain.errors import StorageError
+from cti_bridge.domain.external import ExternalRecord
+from cti_bridge.external.source import ExternalSource
 from cti_bridge.live.board import Board
 from cti_bridge.lookup import Lookup
 from screen_pop.hub import Hub
@@ -41,6 +44,7 @@ class CallerDesk:
         wrap_ups: WrapUpDesk,
         board: Board,
         hub: Hub,
+        external: Sequence[ExternalSource] = (),
     ) -> None:
         self._accounts = accounts
         self._interactions = interactions
@@ -49,6 +53,7 @@ class CallerDesk:
         self._wrap_ups = wrap_ups
         self._board = board
         self._hub = hub
+        self._external = {source.name: source for source in external}
         self._chosen: OrderedDict[CallId, Chosen] = OrderedDict()
         self._making = asyncio.Lock()
         """One provisional account at a time, so that two agents who ask at once get the same one."""
@@ -109,6 +114,59 @@ class CallerDesk:
                 provisional=True,
             )  # fmt: skip
         return await self.choose(call_id, agent, account.account_id, now=now)
+
+    async def add_external(self, call_id: CallId, agent: Extension, *, source: str, now: datetime) -> Identified:
+        """Takes over the one customer whom `source` knows by this number, and chooses that account.
+
+        The account that has their id as customer number gets the phone number; a provisional one of this number gets the name;
+        where there is neither, a new one is made. Raises CommandRefused `no-number`, `not-one-there`.
+        """
+        number = self._number_of(await self._call(call_id))
+        if number is None:
+            raise CommandRefused("no-number", "this caller shows no number: make an account with a name")
+        there = self._external.get(source)
+        record = (await there.by_number(number)).only if there is not None else None
+        if record is None:
+            raise CommandRefused("not-one-there", "that system does not tell exactly one customer with this number")
+        async with self._making:
+            account = await self._taken_over(record, number, source, now)
+        return await self.choose(call_id, agent, account.account_id, now=now)
+
+    async def _taken_over(self, record: ExternalRecord, number: str, source: str, now: datetime) -> Account:
+        phone = (ContactKind.PHONE, number, None)
+        theirs = [(ContactKind.CUSTOMER_NUMBER, record.external_id, source)] if record.external_id else []
+        fields: dict[str, Any] = {"name": record.name or record.company or number, "company": record.company}
+        fields |= {"tier": record.tier, "language": record.language}
+        known = await self._known_as(record.external_id, source) if record.external_id else []
+        unnamed = [one.account for one in await self._accounts.by_phone(number) if one.account.provisional]
+        account = None
+        if len(known) == 1:
+            account = await self._changed(known[0], {}, phone, now=now)
+        elif unnamed:
+            account = await self._changed(unnamed[0], fields, *theirs, now=now)
+        return account or await self._accounts.create(
+            **fields, note=None, contact_points=[phone, *theirs], now=now, provisional=record.name is None
+        )
+
+    async def _known_as(self, external_id: str, source: str) -> list[Account]:
+        """Who has this id as customer number: not as that of another system, which may give the same one to somebody else."""
+        value = self._accounts.read_contact_point(ContactKind.CUSTOMER_NUMBER, external_id, None).value
+        others = self._external.keys() - {source}
+        return [
+            account
+            for account in await self._accounts.with_customer_number(external_id)
+            if any(
+                point.kind is ContactKind.CUSTOMER_NUMBER and point.value == value and point.label not in others
+                for point in account.contact_points
+            )
+        ]
+
+    async def _changed(
+        self, account: Account, changes: dict[str, Any], *more: tuple[ContactKind, str, str | None], now: datetime
+    ) -> Account | None:
+        """The account with `changes` and `more` contact points; None where it was erased meanwhile."""
+        points = [(point.kind, point.as_given, point.label) for point in account.contact_points]
+        return await self._accounts.change(account.account_id, changes=changes, contact_points=[*points, *more], now=now)
 
     async def _show(self, call_id: CallId, found: LookupResult, chosen: Chosen | None, now: datetime) -> Identified:
         clear = found.clear if isinstance(found, Found) else None

@@ -26,6 +26,7 @@ from cti_bridge.doctor.examination import LISTEN_SECONDS, MAX_LISTEN_SECONDS, Re
 from cti_bridge.doctor.report import lines_of
 from cti_bridge.domain.audit import AuditReason, AuditResult, audit_document
 from cti_bridge.domain.errors import ConfigError, CtiError, StorageError
+from cti_bridge.external.adapters import sources_of
 from cti_bridge.record.report import moment_of, report_lines
 from cti_bridge.replay import RECORD_CLASSES, event_document, record, replay_calls, replay_events
 from cti_bridge.store_commands import exports, imports, log_commands, persons, retention, users
@@ -94,6 +95,7 @@ def check(config: ConfigOption = None) -> None:
         read_secret(pbx)
     for webhook in settings.webhook:
         read_webhook_secret(webhook)
+    sources_of(settings.external)
     file = settings.routing.file
     try:
         text = file.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The demo that `make run` starts: the real service, a PBX simulator that it talks AMI with, sample customers, sign-ins.
+"""The demo that `make run` starts: the real service, a PBX simulator that it talks AMI with, a CRM, sample customers, sign-ins.
 
 Everything lives in one folder that is made anew at each start; nothing of it is for production.
 """
@@ -36,6 +36,7 @@ from cti_bridge.domain.case import CaseKind
 from cti_bridge.domain.interaction import Interaction, InteractionId
 from cti_bridge.domain.profile import Alert, AlertKind, KeyDate, Stage
 from cti_bridge.domain.user import Role
+from cti_bridge.simulator.crm import SimulatedCrm
 from cti_bridge.simulator.customers import CUSTOMERS, Customer, PastContact
 from cti_bridge.simulator.demo_callers import demo_callers
 from cti_bridge.simulator.pbx import SimulatedPbx
@@ -78,8 +79,9 @@ async def run_demo(*, folder: Path, port: int, say: Callable[[str], None], rate:
     for _, _, _, extension, _ in USERS:
         if extension is not None:
             pbx.pause(extension, reason="off shift")  # a newcomer's phone rings soon after the shift began, and not before
-    async with pbx:
+    async with pbx, SimulatedCrm() as crm:
         settings = demo_settings(folder, port=port, pbx_port=pbx.port, secret=secret)
+        settings = settings.model_copy(update={"external": (crm.settings(),)})
         logs.configure(settings.log)
         application = Application(settings)
         on_stop_signals(application.stop)

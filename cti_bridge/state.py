@@ -18,6 +18,7 @@ from cti_bridge.domain.audit import AuditResult
 from cti_bridge.domain.call import Call
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.figures import QueueFigures
+from cti_bridge.external.source import ExternalSource
 from cti_bridge.gaps import GapBook
 from cti_bridge.journal.writer import Journal
 from cti_bridge.live.board import Board
@@ -91,12 +92,14 @@ class Health:
         clients: Mapping[str, AmiClient],
         rules: RulesHolder,
         journals: Mapping[str, Journal],
+        external: Sequence[ExternalSource] = (),
     ) -> None:
         self._store = store
         self._recorder = recorder
         self._clients = clients
         self._rules = rules
         self._journals = journals
+        self._external = external
 
     async def checks(self) -> Sequence[Check]:
         checks = [await self._store_check()]
@@ -109,6 +112,9 @@ class Health:
         for name, journal in self._journals.items():
             detail = journal.trouble or "what is read from the PBX is kept"
             checks.append(Check(name=f"journal {name}", ok=journal.trouble is None, required=False, detail=detail))
+        for source in self._external:
+            detail = source.trouble or "is asked when a phone rings"
+            checks.append(Check(name=f"external {source.name}", ok=source.trouble is None, required=False, detail=detail))
         good = self._rules.rules is not None
         detail = "rules are in force" if good else "no good rules file: the dialplan's default queues take every call"
         checks.append(Check(name="routing", ok=good, required=False, detail=detail))

@@ -13,9 +13,7 @@ import random
 import socket
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import partial
 
 import structlog
 from aiohttp import (
@@ -27,7 +25,6 @@ from aiohttp import (
     DummyCookieJar,
     TCPConnector,
 )
-from aiohttp.abc import AbstractResolver, ResolveResult
 from standardwebhooks import Webhook
 from yarl import URL
 
@@ -37,6 +34,7 @@ from config.settings import WebhookSettings
 from cti_bridge.backoff import Backoff
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.webhook import Delivery, WebhookEvent, is_public, wait_after
+from cti_bridge.resolver import Resolver
 from storage.database import Database
 from storage.webhooks import Deliveries, Outbox, Tried
 
@@ -116,7 +114,7 @@ class WebhookSender:
     async def run(self) -> None:
         """Sends what is due, a group at a time. A store that is away is asked again."""
         backoff = Backoff(first_seconds=self._poll_seconds)
-        resolver = _Resolver()
+        resolver = Resolver()
         connector = TCPConnector(
             resolver=resolver, use_dns_cache=False, force_close=True, limit=AT_ONCE, socket_factory=self._socket_for
         )
@@ -193,24 +191,3 @@ class WebhookSender:
         if not (self._allow_private or is_public(str(where[0]))):
             raise AddressRefused(errno.EACCES, "a private address: allow_private = true if that is meant")
         return socket.socket(family, kind, protocol)
-
-
-class _Resolver(AbstractResolver):
-    """Resolves in threads of its own: a name server that hangs takes none from those that check passwords."""
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="webhook names")
-
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
-        ask = partial(socket.getaddrinfo, host, port, family=family, type=socket.SOCK_STREAM)
-        try:
-            found = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
-        except UnicodeError as error:
-            raise OSError("no name that can be asked for") from error
-        return [
-            ResolveResult(hostname=host, host=str(where[0]), port=port, family=of, proto=protocol, flags=socket.AI_NUMERICHOST)
-            for of, _, protocol, _, where in found
-        ]
-
-    async def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)

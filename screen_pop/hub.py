@@ -18,6 +18,7 @@ from cti_bridge.domain.account import Account, AccountId
 from cti_bridge.domain.call import Call, CallId, Extension, call_document
 from cti_bridge.domain.call_events import CallEnded, CallEvent, OfferEnd
 from cti_bridge.domain.errors import WireError
+from cti_bridge.domain.external import ExternalAnswer
 from cti_bridge.domain.interaction import Interaction, interaction_document
 from cti_bridge.kill_points import kill_points
 from screen_pop import wire
@@ -129,6 +130,13 @@ class Hub:
         if pop.pop_id in pops:
             pops[pop.pop_id] = pop
             await self.deliver(pop.agent, "pop.update", pop_document(pop), at=at)
+
+    async def told_elsewhere(self, call_id: CallId, external: tuple[ExternalAnswer, ...]) -> None:
+        """Other systems said something of the caller: it comes on every pop of the call that stands."""
+        for pop_id in tuple(self._standing.get(call_id, {})):
+            pop = self._standing.get(call_id, {}).get(pop_id)
+            if pop is not None:
+                await self.update_pop(replace(pop, external=external), at=self._wall_clock())
 
     async def account_changed(self, account: Account, *, instead_of: AccountId, at: datetime) -> None:
         """Two accounts became one (or two again): whoever has one of them on the screen for a live call is shown `account`."""

@@ -25,6 +25,7 @@ from cti_bridge.domain.account import (
 )
 from cti_bridge.domain.call import Call, Extension, call_document, iso_utc
 from cti_bridge.domain.decision import RoutingDecision, decision_document
+from cti_bridge.domain.external import ExternalAnswer, external_documents
 from cti_bridge.domain.interaction import Interaction, interaction_document
 
 CANDIDATES_SHOWN = 10
@@ -79,6 +80,8 @@ class ScreenPop:
     decision: RoutingDecision | None
     recognition: Recognition
     chosen: Chosen | None = None
+    external: tuple[ExternalAnswer, ...] = ()
+    """What other systems say of the number, in the order of the settings."""
 
 
 def pop_id_of(call: Call, agent: Extension, nth: int) -> str:
@@ -95,6 +98,7 @@ def build_pop(
     history: Sequence[Interaction],
     decision: RoutingDecision | None,
     chosen: Chosen | None = None,
+    external: tuple[ExternalAnswer, ...] = (),
 ) -> ScreenPop:
     """Puts together what the agent sees; `history` is newest first and belongs to the one clear match."""
     identified = identify(lookup, chosen, history=history)
@@ -108,6 +112,7 @@ def build_pop(
         decision=decision,
         recognition=identified.recognition,
         chosen=chosen,
+        external=external,
     )
 
 
@@ -163,6 +168,7 @@ def pop_document(pop: ScreenPop) -> dict[str, Any]:
         "call": call_document(pop.call),
         "routing": decision_document(pop.decision) if pop.decision else None,
         **identity_document(pop),
+        "external": external_documents(pop.external),
     }
 
 

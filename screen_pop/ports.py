@@ -250,6 +250,12 @@ class Callers(Protocol):
         Raises CommandRefused `no-number`.
         """
 
+    async def add_external(self, call_id: CallId, agent: Extension, *, source: str, now: datetime) -> Identified:
+        """An account of the one customer whom another system knows by this number, and chosen.
+
+        Raises CommandRefused `no-number`, `not-one-there`.
+        """
+
     async def chosen(self, call_id: CallId, account_id: AccountId | None, *, by: str, now: datetime) -> Identified:
         """As `choose`, where the interaction has the account already; `by` is an extension or a user's name."""
 

@@ -8,9 +8,13 @@ from typing import Final
 
 from sqlalchemy.engine import make_url
 
+from config.external import ExternalSettings
 from config.settings import Settings
 from cti_bridge.doctor.finding import Change, Finding, Subject, error, fine, warning
+from cti_bridge.doctor.questions import example_number
 from cti_bridge.domain.errors import StorageError
+from cti_bridge.external.adapters import adapter_of
+from cti_bridge.external.source import ExternalSource
 from routing.rules_file import RulesCheck, read_rules
 from routing.yaml_nodes import Severity
 from storage.database import Database
@@ -103,5 +107,29 @@ def check_journal(directory: Path) -> Finding:
     )
 
 
+async def check_external(settings: ExternalSettings, number: str) -> Finding:
+    """Whether another system that knows customers answers, asked once for a number. Raises ConfigError."""
+    source = ExternalSource(settings, adapter_of(settings))
+    try:
+        answer = await source.by_number(number)
+    finally:
+        await source.close()
+    unread = [what for record in answer.records for what in record.unread]
+    if source.failing:
+        return error(
+            _HERE,
+            "service.external",
+            f"{settings.name}: {source.failing}",
+            lost="what it knows of callers: the card says that it could not be asked",
+            change=Change(file="cti.toml", section="external", line="url, headers or secret_file, as the message says"),
+        )
+    if unread:
+        change = Change(file="cti.toml", section="external.fields", line="the places of these fields in its answer")
+        return warning(_HERE, "service.external", f"{settings.name}: {'; '.join(unread)}", lost="these fields", change=change)
+    return fine(_HERE, "service.external", f"{settings.name} answers (asked for {number}: {answer.state.replace('_', ' ')})")
+
+
 async def check_service(settings: Settings, rules: list[Finding]) -> list[Finding]:
-    return [*rules, await check_store(settings.database.url), check_journal(settings.journal.directory)]
+    number = example_number(settings.numbers.region)
+    externals = await asyncio.gather(*(check_external(external, number) for external in settings.external))
+    return [*rules, await check_store(settings.database.url), check_journal(settings.journal.directory), *externals]

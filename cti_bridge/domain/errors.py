@@ -8,6 +8,7 @@ CtiError
 │   ├── AmiTimeout        no answer in time; the action may or may not have been done
 │   └── AmiDisconnected   the link is down
 ├── StorageError         the store is away, locked or full
+├── ExternalFailed       another system gave no answer that could be read
 ├── RecordUnreadable     no source of the PBX's own record could be read
 └── WireError            a browser's message is wrong; carries the problem type, and a close code where it ends the link
 """
@@ -61,6 +62,10 @@ class AmiDisconnected(AmiError):
 
 class StorageError(CtiError):
     """The store did not take or give the record; the text says why and whether it is tried again."""
+
+
+class ExternalFailed(CtiError):
+    """Another system was asked for a caller and did not answer as it should; the text says why and names no number."""
 
 
 class RecordUnreadable(CtiError):

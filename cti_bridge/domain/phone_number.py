@@ -51,6 +51,12 @@ def to_e164(presented: str, region: str | None) -> str | None:
     return e164 if phonenumbers.is_valid_number(number) or _FOR_TRIALS.fullmatch(e164) else None
 
 
+def national_of(e164: str) -> str:
+    """The digits as they are dialled inside the number's own country: 02079460018 of +442079460018."""
+    text = phonenumbers.format_number(phonenumbers.parse(e164), phonenumbers.PhoneNumberFormat.NATIONAL)
+    return "".join(character for character in text if character.isdigit())
+
+
 class Phone(NamedTuple):
     """A number as people write it down: `extension` is what is dialled after the answer, digits only."""
 

@@ -4,7 +4,7 @@ from cti_bridge.domain.account import AccountId
 from cti_bridge.domain.call import CallId
 from screen_pop.api.answers import IdentityAnswer
 from screen_pop.api.calls import part_in_call
-from screen_pop.api.fields import AccountIdField, Fields, NoFields
+from screen_pop.api.fields import AccountIdField, Fields, Line, NoFields
 from screen_pop.api.interactions import check_account
 from screen_pop.api.route import AGENTS, PREFIX, Answer, Asked, Route
 from screen_pop.pop import Identified, identity_document
@@ -14,6 +14,12 @@ class ChoiceFields(Fields):
     """null: none of those proposed."""
 
     account_id: AccountIdField | None
+
+
+class CallersAccountFields(Fields):
+    """`source`: of the one customer whom this other system knows; without it of nobody yet."""
+
+    source: Line | None = None
 
 
 async def choose(asked: Asked, fields: ChoiceFields) -> Answer:
@@ -28,9 +34,12 @@ async def undo(asked: Asked, _: NoFields) -> Answer:
     return _answer(call_id, await asked.services.callers.undo(call_id, agent, now=asked.services.now()))
 
 
-async def add_provisional(asked: Asked, _: NoFields) -> Answer:
+async def add_account(asked: Asked, fields: CallersAccountFields) -> Answer:
     agent, call_id = await part_in_call(asked)
-    return _answer(call_id, await asked.services.callers.add_provisional(call_id, agent, now=asked.services.now()), status=201)
+    callers, now = asked.services.callers, asked.services.now()
+    if fields.source is None:
+        return _answer(call_id, await callers.add_provisional(call_id, agent, now=now), status=201)
+    return _answer(call_id, await callers.add_external(call_id, agent, source=fields.source, now=now), status=201)
 
 
 def _answer(call_id: CallId, identified: Identified, *, status: int = 200) -> Answer:
@@ -52,9 +61,10 @@ ROUTES = (
     Route(
         method="POST",
         path=_PATH,
-        summary="Make a provisional account of the caller",
+        summary="Make an account of the caller, provisional or as another system knows it",
         roles=AGENTS,
-        handle=add_provisional,
+        handle=add_account,
+        fields=CallersAccountFields,
         answer=IdentityAnswer,
         status=201,
     ),

@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from config.settings import PbxSettings, Settings
 from cti_bridge.cli import app
+from cti_bridge.external.adapters import ExternalMetrics
 from cti_bridge.live.board import Board
 from cti_bridge.record.metrics import AuditMetrics
 from cti_bridge.state import ProcessMetrics
@@ -35,6 +36,7 @@ def test_every_metric_is_explained() -> None:
     board = Board(since=datetime.now(UTC), service_level_seconds=20, short_abandon_seconds=5, wrap_up_seconds=30)
     registry.register(ProcessMetrics(board, {}, dict.fromkeys(counted_components(), dict)))
     registry.register(AuditMetrics(dict))
+    registry.register(ExternalMetrics(()))
 
     names = {metric.name + ("_total" if metric.type == "counter" else "") for metric in registry.collect()}
 

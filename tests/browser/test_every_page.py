@@ -64,7 +64,9 @@ def everywhere(text: str, number: int) -> dict[str, Any]:
     routing = {"rule": text, "queue": text, "priority": 1, "reason": text, "rules_version": text}
     contacts = [page_data.interaction(f"i{number}", subject=text, note=text, disposition=text, agent=text, queue=text)]
     candidates = [{"account": who, "reason": "exact_number"}]
-    shown = {"account": who, "candidates": candidates, "history": contacts, "routing": routing}
+    facts = [{"label": text, "value": text}]
+    elsewhere = [page_data.external(source=text, id=text, name=text, company=text, link=text, facts=facts)]
+    shown = {"account": who, "candidates": candidates, "history": contacts, "routing": routing, "external": elsewhere}
     return page_data.pop(f"p{number}", of=call | {"did": text}, **shown)
 
 
@@ -111,12 +113,19 @@ async def sweep(page: Page, name: str) -> None:
     assert await page.evaluate("import('/static/lib/locale.js').then(({missing}) => [...missing])") == [], name
 
 
+def elsewhere() -> list[dict[str, Any]]:
+    """Every state that another system's answer may have."""
+    facts = [{"label": "open orders", "value": "3"}, {"label": "newsletter", "value": True}]
+    found = page_data.external(id="4711", name="Fang Weiss", company="Lantern Tea", link="https://crm.example/", facts=facts)
+    return [found, *(page_data.external(state) for state in ("pending", "not_found", "timed_out", "failed"))]
+
+
 async def test_every_page_is_accessible_in_both_languages_and_themes(page: Page, somebody: tuple[str, PageServer]) -> None:
     path, server = somebody
     await page.emulate_media(reduced_motion="reduce")
     await open_live(page, server, path)
     if path == "/agent":
-        await server.push("pop", **page_data.pop(untrusted=True))
+        await server.push("pop", **page_data.pop(untrusted=True, external=elsewhere()))
         await server.push("call.answered", call=page_data.call(state=CallState.TALKING, talking=("1001",), untrusted=True))
         await expect(page.locator(".call-card")).to_be_visible()
 

@@ -192,6 +192,12 @@ class FakeCallers:
         self.accounts.kept[account.account_id] = account
         return self._chosen(account.account_id, agent, now)
 
+    async def add_external(self, call_id: CallId, agent: Extension, *, source: str, now: datetime) -> Identified:
+        self._note("add_external", call_id, agent, source)
+        account = an_account(f"Customer of {source}")
+        self.accounts.kept[account.account_id] = account
+        return self._chosen(account.account_id, agent, now)
+
     def _chosen(self, account_id: AccountId | None, by: str, now: datetime) -> Identified:
         account = self.accounts.kept[account_id] if account_id else None
         return identify(NotFound(), Chosen(account=account, history=(), by=by, at=now, learnt=account is not None))

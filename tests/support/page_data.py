@@ -74,6 +74,12 @@ def candidate(account: dict[str, Any], reason: str = "shared_number", **detail: 
     return {"account": account, "reason": reason, "detail": blank | {"chosen_by": None, "chosen_at": None} | detail}
 
 
+def external(state: str = "found", *, source: str = "CRM", **what: Any) -> dict[str, Any]:
+    """What another system says of the caller."""
+    blank = dict.fromkeys(("id", "name", "company", "tier", "language", "link")) | {"facts": []}
+    return {"source": source, "state": state} | blank | what
+
+
 def call(
     call_id: str = "main:1795314829.43",
     *,
@@ -201,6 +207,7 @@ def pop(pop_id: str = "p1", *, of: dict[str, Any] | None = None, lookup: str = "
         ),
         "lookup": lookup,
         "chosen": None,
+        "external": [],
     }
     return payload | what
 

@@ -284,6 +284,7 @@ def settings_for(folder: Path, template: Path, pbx_port: int, **changes: Any) ->
         queues=changes.pop("queues", QueueSettings()),
         privacy=changes.pop("privacy", PrivacySettings()),
         webhook=changes.pop("webhook", ()),
+        external=changes.pop("external", ()),
         pbx=(PbxSettings(name="main", port=pbx_port, username="cti", secret=SecretStr(changes.pop("secret", "s3cret"))),),
     )
 

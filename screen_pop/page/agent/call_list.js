@@ -9,6 +9,7 @@ import { t } from '../lib/locale.js';
 import { Timer } from '../lib/shell.js';
 import { Tier } from './tier.js';
 import { outOfReach } from './controls.js';
+import { knownElsewhere } from './elsewhere.js';
 import { openRecord } from './records.js';
 import { dispositionWords } from './wrap_up_form.js';
 
@@ -52,7 +53,7 @@ function CurrentCall({ card, workplace }) {
   return html`<li class=${`current-call ${phase}`}>
     <button type="button" class="current-open" aria-current=${desk.opened.value === callId} onClick=${() => (desk.opened.value = callId)}>
       <span class="phase"><span class="dot" aria-hidden="true"></span>${t(`phase.${phase}`)} <${Timer} since=${card.since} /></span>
-      <bdi class="current-name">${callerName(call, account)}</bdi>
+      <bdi class="current-name">${callerName(call, account ?? knownElsewhere(card))}</bdi>
       <span class="current-detail"><${Tier} tier=${account?.tier} />${shown(call.queue, 24) || t(`direction.${call.direction}`)}</span>
     </button>
     ${phase === 'ringing' && html`<button type="button" class="button answer small" disabled=${outOfReach(card, workplace)} onClick=${() => controls.answer(callId)}>

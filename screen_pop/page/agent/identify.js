@@ -32,6 +32,11 @@ export async function addProvisional({ desk }, { callId }) {
   take(desk, callId, await request('POST', ofCall(callId, 'account')));
 }
 
+/** Makes an account of the one customer whom another system knows. @param {Place} place @param {Card} card @param {string} source */
+export async function addExternal({ desk }, { callId }, source) {
+  take(desk, callId, await request('POST', ofCall(callId, 'account'), { source }));
+}
+
 /** @param {Place} place @param {Card} card @param {{name: string, company: string}} fields */
 export async function nameAccount({ desk }, { callId, account }, { name, company }) {
   const changes = { name, ...(company ? { company } : {}) };

@@ -15,6 +15,7 @@ import { CallCard } from './call_card.js';
 import { CallList } from './call_list.js';
 import { openControls } from './controls.js';
 import { openDesk } from './desk.js';
+import { Elsewhere } from './elsewhere.js';
 import { QueueStrip } from './queue_strip.js';
 import { loadRecent } from './records.js';
 import { openRinger } from './ring.js';
@@ -96,6 +97,7 @@ function Desktop({ workplace }) {
         ${card ? html`<${CallCard} key=${card.callId} card=${card} workplace=${workplace} />` : html`<${StartShift} workplace=${workplace} />`}
       </main>
       <aside id="context" class="context" tabindex="-1" aria-label=${t('timeline.title')}>
+        ${card && html`<${Elsewhere} key=${card.callId} card=${card} workplace=${workplace} />`}
         <${Timeline} key=${card?.account?.account_id ?? 'none'} card=${card} />
       </aside>
     </div>

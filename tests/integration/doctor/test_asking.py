@@ -17,6 +17,7 @@ from cti_bridge.doctor.examination import Report, examine
 from cti_bridge.doctor.finding import Finding, Severity
 from cti_bridge.doctor.questions import example_number
 from cti_bridge.domain.errors import ConfigError
+from tests.support.crm import FANG, a_crm, says
 from tests.support.fake_pbx import FakePbx
 
 RULES = "default: {queue: support}\n"
@@ -280,6 +281,25 @@ async def test_store_that_is_none_is_an_error(tmp_path: Path) -> None:
         report = await look(tmp_path, pbx.port)
 
     assert set(wrong(report)) == {"service.store"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "severity", "what"),
+    [
+        (says(FANG), Severity.OK, "crm answers (asked for +441212345678: found)"),
+        (says("", status=404), Severity.OK, "crm answers (asked for +441212345678: not found)"),
+        (says({"customer": {"no": 1, "name": []}}), Severity.WARNING, "crm: name is a list, not a text or number"),
+        (says("", status=401), Severity.ERROR, "crm: it answered 401"),
+    ],
+    ids=["found", "nobody", "a wrong path", "refused"],
+)
+async def test_other_systems_are_asked_once(tmp_path: Path, answer: Any, severity: Severity, what: str) -> None:
+    async with a_sound_fake() as pbx, a_crm(answer) as crm:
+        settings = settings_of(tmp_path, pbx.port).model_copy(update={"external": (crm.settings(),)})
+        report = await examine(settings, now=datetime.now(UTC), listen_seconds=0)
+
+    (finding,) = (finding for finding in report.service if finding.code == "service.external")
+    assert (finding.severity, finding.what, len(crm.asked)) == (severity, what, 1)
 
 
 async def test_looking_makes_no_file(tmp_path: Path) -> None:

@@ -73,6 +73,19 @@ async def test_who_has_no_part_in_the_call_says_nothing_about_it(web: Web, accou
     assert web.callers.told == []
 
 
+async def test_an_account_of_who_another_system_knows_is_made_by_its_name(web: Web, account_id: str) -> None:
+    status, body = await web.call("POST", PATH, {"source": "CRM"}, user=AGENT)
+    wrong = [await web.call("POST", PATH, fields, user=AGENT) for fields in ({"source": ""}, {"source": 7}, {"name": "Eve"})]
+    web.callers.refusal = CommandRefused("not-one-there", "that system does not tell exactly one customer")
+    refused, problem = await web.call("POST", PATH, {"source": "ERP"}, user=AGENT)
+
+    IdentityAnswer.model_validate(body)
+    assert (status, body["account"]["name"]) == (201, "Customer of CRM")
+    assert [(code, kind(problem)) for code, problem in wrong] == [(422, "wrong-fields")] * 3
+    assert (refused, kind(problem)) == (409, "not-one-there")
+    assert web.callers.told == [("add_external", CALL, "1001", "CRM")]
+
+
 async def test_a_caller_without_a_number_gets_no_provisional_account(web: Web, account_id: str) -> None:
     web.callers.refusal = CommandRefused("no-number", "this caller shows no number")
 

@@ -175,6 +175,16 @@ async def test_search_finds_part_of_name_company_or_contact_point(accounts: Acco
     assert await names(accounts, q=q) == expected
 
 
+async def test_a_customers_number_is_found_whole_in_any_case_and_in_no_other_kind(accounts: Accounts):
+    kind = ContactKind.CUSTOMER_NUMBER
+    one = await an_account(accounts, name="One", contact_points=[(kind, "K-4711", "CRM")])
+    two = await an_account(accounts, name="Two", contact_points=[(kind, "k-4711", None)])
+    await an_account(accounts, name="Part", contact_points=[(kind, "K-47110", None), (ContactKind.MESSENGER, "K-4711", None)])
+
+    assert await accounts.with_customer_number(" K-4711") == (one, two)
+    assert await accounts.with_customer_number("K-47") == ()
+
+
 async def test_search_conditions_hold_together(accounts: Accounts):
     await an_account(accounts, "Zoë")
     await an_account(accounts, "Yan")
