@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, IPvAnyNetwork, SecretStr, model_validator
 
 from cti_bridge.domain.account import ContactKind, Tier
+from cti_bridge.domain.churn import ChurnRules
 from cti_bridge.domain.merge import MergeRule
 from cti_bridge.domain.tiers import TierRule, TierRules
 
@@ -33,6 +34,7 @@ ListenPort = Annotated[int, Field(ge=0, le=65535)]
 Pattern = Annotated[str, AfterValidator(_regex)]
 TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 """HH:MM, the machine's own time."""
+Days = Annotated[int, Field(ge=1, le=3660)]
 
 
 class ServerSettings(_Section):
@@ -210,10 +212,37 @@ class CaseSettings(_Section):
     hours: str | None = None
 
 
+class ChurnSettings(_Section):
+    """When signs show that a customer may be leaving; docs/figures.md says what each counts. `nightly_at`: the machine's own
+    time of the pass over all customers; a change of a score or a commitment is judged at once.
+    """
+
+    nightly_at: TimeOfDay = "04:30"
+    span_days: Days = 90
+    contacts_at_least: Annotated[int, Field(ge=1)] = 4
+    falling_percent: Annotated[float, Field(gt=0, le=100)] = 50.0
+    complaint_days: Days = 180
+    complaints_at_least: Annotated[int, Field(ge=1)] = 3
+    scores: Annotated[int, Field(ge=1, le=100)] = 3
+    score_below: Annotated[float, Field(ge=1, le=5)] = 3.0
+    silence_days: Days = 120
+    promise_days: Days = 180
+    promises_at_least: Annotated[int, Field(ge=1)] = 2
+
+    def as_rules(self) -> ChurnRules:
+        """The rules as those who judge by them read them."""
+        return ChurnRules(**self.model_dump(exclude={"nightly_at"}))
+
+
 class AuditSettings(_Section):
     """`nightly_at`: the machine's own time of the audit of the last day; it also runs by itself after each gap."""
 
     nightly_at: TimeOfDay = "03:30"
+
+
+WebhookEventName = Literal[
+    "call.ended", "account.merged", "account.parted", "case.escalated", "interaction.scored", "account.at_risk"
+]
 
 
 class WebhookSettings(_Section):
@@ -226,9 +255,7 @@ class WebhookSettings(_Section):
     url: HttpUrl
     secret: SecretStr | None = None
     secret_file: Path | None = None
-    events: Annotated[
-        tuple[Literal["call.ended", "account.merged", "account.parted", "case.escalated"], ...], Field(min_length=1)
-    ]
+    events: Annotated[tuple[WebhookEventName, ...], Field(min_length=1)]
     allow_private: bool = False
 
     @model_validator(mode="after")
@@ -263,6 +290,7 @@ class Settings(_Section):
     accounts: AccountSettings = AccountSettings()
     merging: MergingSettings = MergingSettings()
     cases: CaseSettings = CaseSettings()
+    churn: ChurnSettings = ChurnSettings()
     audit: AuditSettings = AuditSettings()
     log: LogSettings = LogSettings()
     webhook: tuple[WebhookSettings, ...] = ()

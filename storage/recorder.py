@@ -25,11 +25,12 @@ from cti_bridge.domain.call import Call, CallId, Direction, Outcome, call_docume
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.interaction import Channel, Interaction
 from cti_bridge.domain.recorded_call import RecordSource
-from cti_bridge.domain.webhook import Happening, WebhookEvent, call_ended
+from cti_bridge.domain.webhook import Happening, WebhookEvent, call_ended, interaction_scored
 from cti_bridge.kill_points import kill_points
 from storage.database import Database, is_integrity_error
 from storage.interactions import INTERACTION_COLUMNS, agents_values, interaction_of_row
 from storage.schema import accounts, interaction_legs, interactions, new_id
+from storage.score_columns import sparing_customers_word
 from storage.webhooks import Outbox
 
 log = structlog.get_logger(__name__)
@@ -123,7 +124,7 @@ class Recorder:
                 _refuse(self._waiting.popleft()[2], NotTaken("the recorder stopped before this call was stored"))
 
     async def set_wrap_up(self, call_id: CallId, changes: Mapping[str, Any], *, call: Call | None, now: datetime) -> Interaction:
-        """Sets disposition, note or account_id (only the keys given) of a call's interaction, ended or not; on disk on return.
+        """Sets disposition, note, account_id or satisfaction (only the keys given) of a call's interaction; on disk on return.
 
         Before the call's own record exists, one is made as in progress, from `call` where it is known.
         Raises ValueError: another key, a text too long, no such account. Raises StorageError: not stored, safe to try again.
@@ -133,12 +134,15 @@ class Recorder:
         upsert = (
             self._database.insert(interactions)
             .values({"interaction_id": new_id(), "call_id": call_id, "account_set_by_agent": False, **seen, **values})
-            .on_conflict_do_update(index_elements=["call_id"], set_=values or {"call_id": call_id})
+            .on_conflict_do_update(index_elements=["call_id"], set_=sparing_customers_word(values) or {"call_id": call_id})
             .returning(*INTERACTION_COLUMNS)
         )
         try:
             async with self._database.write() as connection:
-                return interaction_of_row((await connection.execute(upsert)).one())
+                saved = interaction_of_row((await connection.execute(upsert)).one())
+                if changes.get("satisfaction", saved) == saved.satisfaction:
+                    await connection.run_sync(self._outbox.put, [interaction_scored(saved, at=now)])
+                return saved
         except StorageError as error:
             if is_integrity_error(error):
                 raise ValueError(f"there is no account {changes.get('account_id')}") from error
