@@ -36,6 +36,7 @@ from cti_bridge.housekeeping import (
     due_after,
     escalate,
     every_night,
+    judge_relations,
     judge_tiers,
     merge_doubles,
     turn_days,
@@ -71,6 +72,8 @@ from storage.merges import Merges
 from storage.persons import Persons
 from storage.profiles import Profiles
 from storage.recorder import Recorder
+from storage.relations import Relations
+from storage.scores import Scores
 from storage.sessions import Sessions
 from storage.users import Users
 
@@ -110,6 +113,7 @@ class Application:
         self._webhooks = Webhooks(settings.webhook, self.database, now=utc_now)
         self.cases = Cases(self.database, self._webhooks.outbox)
         self.merges = Merges(self.database, self.accounts, self._webhooks.outbox)
+        self.relations = Relations(self.database, self.accounts, rules=settings.churn.as_rules(), outbox=self._webhooks.outbox)
         self.users = Users(self.database)
         self.port = settings.server.port
         self.agi_port = settings.fastagi.port
@@ -223,12 +227,14 @@ class Application:
         self._start(tasks, "day", partial(turn_days, self._board))
         if self.settings.tiers.rules:
             self._start(tasks, "tiers", partial(judge_tiers, self.profiles))
-        self._start(tasks, "cases", partial(escalate, self.cases))
+        self._start(tasks, "cases", partial(escalate, self.cases, self.relations))
         if self.settings.merging.same:
             doubles = partial(
                 merge_doubles, self.database, self.merges, self.settings.merging.as_rule(), self.accounts, self._hub
             )
             self._start(tasks, "merging", partial(every_night, self.settings.merging.nightly_at, doubles))
+        judge = partial(judge_relations, self.relations)
+        self._start(tasks, "relations", partial(every_night, self.settings.churn.nightly_at, judge))
         self._start(tasks, "webhooks", self._webhooks.run)
         self._start(tasks, "audit", partial(self._auditor.run, self._gaps.changed))
         log.info("service.started", version=cti_bridge.__version__, host=self.settings.server.host, port=self.port)
@@ -250,7 +256,8 @@ class Application:
         log.info("service.stopping")
         for site in tuple(runner.sites):
             await site.stop()
-        self._cancel("ami", "pipeline", "catch up", "fastagi", "rules", "day", "audit", "tiers", "cases", "merging", "webhooks")
+        self._cancel("ami", "pipeline", "catch up", "fastagi", "rules", "day", "audit", "tiers", "cases", "webhooks")
+        self._cancel("merging", "relations")
         await calls.drain(DRAIN_SECONDS)
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
@@ -317,6 +324,8 @@ class Application:
             audit_log=AuditLog(self.database),
             due_after=partial(due_after, self._rules, self.settings.cases.hours),
             interactions=self.interactions,
+            scores=Scores(self.database, self._webhooks.outbox),
+            relations=self.relations,
             gaps=Gaps(self.database),
             deliveries=self._webhooks.deliveries,
             commands=Commands(pbxes, self._board),

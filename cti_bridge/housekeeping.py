@@ -22,6 +22,7 @@ from storage.database import Database
 from storage.merge_rule import merge_by_rule
 from storage.merges import Merges
 from storage.profiles import Profiles
+from storage.relations import Relations
 
 log = structlog.get_logger()
 
@@ -76,13 +77,15 @@ async def judge_tiers(profiles: Profiles) -> None:
         log.warning("tiers.not_judged", error=str(error))
 
 
-async def escalate(cases: Cases) -> None:
+async def escalate(cases: Cases, relations: Relations) -> None:
     """Commitments whose time runs out are marked, once each, and supervisors find them in the list."""
     while True:
         await asyncio.sleep(ESCALATION_SECONDS)
         try:
-            for case in await cases.escalate(now=utc_now()):
+            late = await cases.escalate(now=utc_now())
+            for case in late:
                 log.warning("case.escalated", case_id=case.case_id, kind=case.kind.value, owner=case.owner)
+            await relations.refresh([case.account_id for case in late], now=utc_now())
         except StorageError as error:
             log.warning("case.not_escalated", error=str(error))
 
@@ -93,6 +96,14 @@ async def every_night(at: str, work: Callable[[], Awaitable[None]]) -> None:
     while True:
         await work()
         await asyncio.sleep(seconds_until(at, utc_now().astimezone()))
+
+
+async def judge_relations(relations: Relations) -> None:
+    """Time alone brings signs that a customer is leaving, and takes them."""
+    try:
+        await relations.judge_all(now=utc_now())
+    except StorageError as error:
+        log.warning("churn.not_judged", error=str(error))
 
 
 async def merge_doubles(database: Database, store: Merges, rule: MergeRule, accounts: Accounts, hub: Hub) -> None:

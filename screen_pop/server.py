@@ -27,6 +27,7 @@ from screen_pop.api import (
     live,
     merges,
     persons,
+    relations,
     routing,
     sessions,
     webhooks,
@@ -53,6 +54,8 @@ from screen_pop.ports import (
     Persons,
     Profiles,
     Readiness,
+    Relations,
+    Scores,
     Sessions,
     User,
     Users,
@@ -69,6 +72,7 @@ API_ROUTES: tuple[Route, ...] = (
     *cases.ROUTES,
     *persons.ROUTES,
     *interactions.ROUTES,
+    *relations.ROUTES,
     *calls.ROUTES,
     *callers.ROUTES,
     *live.ROUTES,
@@ -96,6 +100,8 @@ class Ports:
     persons: Persons
     audit_log: AuditLog
     interactions: Interactions
+    scores: Scores
+    relations: Relations
     gaps: Gaps
     deliveries: Deliveries
     commands: CallCommands
@@ -133,6 +139,8 @@ def build_app(
         persons=ports.persons,
         audit_log=ports.audit_log,
         interactions=ports.interactions,
+        scores=ports.scores,
+        relations=ports.relations,
         gaps=ports.gaps,
         deliveries=ports.deliveries,
         commands=ports.commands,
