@@ -284,6 +284,7 @@ class Application:
             lookup=self._lookup,
             recorder=self._recorder,
             decision_for=self._router.decision_for,
+            surveyed=lambda call_id: self.relations.refresh_of_call(call_id, now=utc_now()),
             chosen_for=self._callers.chosen_for,
         )
 

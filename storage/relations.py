@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection, Row, Select, bindparam, func, or_, select, tuple_, update
 
 from cti_bridge.domain.account import Account, AccountId, Tier
-from cti_bridge.domain.call import Direction
+from cti_bridge.domain.call import CallId, Direction
 from cti_bridge.domain.case import CaseKind
 from cti_bridge.domain.churn import SCORES_AVERAGED, ChurnRules, Complaint, OnRecord, is_valued, judge
 from cti_bridge.domain.errors import StorageError
@@ -84,6 +84,15 @@ class Relations:
                 await self._judge(select(*_WANTED, _LAST_CONTACT).where(accounts.c.account_id.in_(wanted)), now)
         except StorageError as error:
             log.warning("churn.not_judged", error=str(error))
+
+    async def refresh_of_call(self, call_id: CallId, *, now: datetime) -> None:
+        """As `refresh`, for whoever has the call on the account."""
+        try:
+            rows = await self._database.fetch(select(interactions.c.account_id).where(interactions.c.call_id == call_id))
+        except StorageError as error:
+            log.warning("churn.not_judged", error=str(error))
+            return
+        await self.refresh([row.account_id for row in rows], now=now)
 
     async def judge_all(self, *, now: datetime) -> int:
         """Judges every account; gives how many have a sign. Time passes, so signs come and go without any change on record."""

@@ -9,7 +9,7 @@ from cti_bridge.domain.satisfaction import Satisfaction, ScoreSource
 from storage.schema import interactions
 
 SCORE_COLUMNS = ("score", "score_source", "scored_by", "scored_at", "score_comment")
-_CUSTOMERS_WORD = interactions.c.score_source.in_([source.value for source in ScoreSource if source is not ScoreSource.AGENT])
+IS_CUSTOMERS_WORD = interactions.c.score_source.in_([source.value for source in ScoreSource if source is not ScoreSource.AGENT])
 
 
 def satisfaction_of(row: Row[Any]) -> Satisfaction | None:
@@ -31,6 +31,6 @@ def score_columns(satisfaction: Satisfaction | None) -> dict[str, Any]:
 def sparing_customers_word(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values for an UPDATE by an agent: a score that the customer gave stays as it is."""
     return {
-        name: case((_CUSTOMERS_WORD, interactions.c[name]), else_=value) if name in SCORE_COLUMNS else value
+        name: case((IS_CUSTOMERS_WORD, interactions.c[name]), else_=value) if name in SCORE_COLUMNS else value
         for name, value in values.items()
     }
