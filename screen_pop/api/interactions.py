@@ -145,6 +145,8 @@ async def change(asked: Asked, fields: LabelFields) -> Answer:
     changed = await interactions.change(interaction_id, changes=fields.given())
     if changed is None:
         raise not_found("interaction")
+    if "account_id" in fields.model_fields_set:
+        await asked.services.relations.refresh([interaction.account_id, changed.account_id], now=asked.services.now())
     if changed.call_id is not None and "account_id" in fields.model_fields_set:
         by = writer_of(asked)
         await asked.services.callers.chosen(changed.call_id, changed.account_id, by=by, now=asked.services.now())

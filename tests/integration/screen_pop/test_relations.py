@@ -137,6 +137,18 @@ async def test_customers_at_risk_are_listed_for_leaders(web: Web, account_id: st
     assert wrong == 422
 
 
+async def test_a_contact_put_on_another_account_has_both_judged_anew(web: Web, account_id: str) -> None:
+    other = an_account("Other")
+    web.accounts.kept[other.account_id] = other
+    contact = web.interactions.put(an_interaction(account_id=account_id))
+
+    await web.call("PATCH", f"{API}/interactions/{contact.interaction_id}", {"note": "x"}, user=SUPERVISOR)
+    assert web.relations.refreshed == []
+    await web.call("PATCH", f"{API}/interactions/{contact.interaction_id}", {"account_id": other.account_id}, user=SUPERVISOR)
+
+    assert web.relations.refreshed == [account_id, other.account_id]
+
+
 async def test_commitments_and_merges_have_the_relation_judged_anew(web: Web, account_id: str) -> None:
     other = an_account("Double")
     web.accounts.kept[other.account_id] = other
