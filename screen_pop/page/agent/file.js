@@ -4,7 +4,7 @@ import { html } from '../lib/html.js';
 import { Icon } from '../lib/icons.js';
 import { shown, shownLines } from '../lib/hostile.js';
 import { t, tag } from '../lib/locale.js';
-import { ChurnSigns, satisfactionWords } from './relation.js';
+import { ChurnSigns, satisfactionWords } from '../lib/relation.js';
 
 /** @param {string} on ISO 8601 date */
 const dateOf = (on) => new Intl.DateTimeFormat(tag(), { dateStyle: 'medium', timeZone: 'UTC' }).format(new Date(on));

@@ -2,7 +2,7 @@
 
 import { html } from '../lib/html.js';
 import { t } from '../lib/locale.js';
-import { HIGHEST_SCORE, Stars } from './relation.js';
+import { HIGHEST_SCORE, Stars } from '../lib/relation.js';
 
 const SCORES = Array.from({ length: HIGHEST_SCORE }, (_, place) => place + 1);
 

@@ -9,7 +9,7 @@ import { shown, shownLines } from '../lib/hostile.js';
 import { t, tOr } from '../lib/locale.js';
 import { wordsOf } from '../lib/rest.js';
 import { timelineOf } from './records.js';
-import { Stars } from './relation.js';
+import { Stars } from '../lib/relation.js';
 import { dispositionWords } from './wrap_up_form.js';
 
 const CHANNEL_ICONS = { phone: 'phone', email: 'mail', web: 'chat', chat: 'chat', sms: 'chat', fax: 'letter', letter: 'letter', visit: 'user' };

@@ -1,11 +1,11 @@
 /** How the relation to the customer stands: signs of leaving with the figures behind each, and satisfaction scores as stars. */
 
-import { html } from '../lib/html.js';
-import { now } from '../lib/clock.js';
-import { decimal, when } from '../lib/format.js';
-import { Icon } from '../lib/icons.js';
-import { shown } from '../lib/hostile.js';
-import { t } from '../lib/locale.js';
+import { html } from './html.js';
+import { now } from './clock.js';
+import { decimal, when } from './format.js';
+import { Icon } from './icons.js';
+import { shown } from './hostile.js';
+import { t } from './locale.js';
 
 export const HIGHEST_SCORE = 5;
 const LOW_SCORE = 2;
@@ -22,13 +22,18 @@ const WORDS = {
   long_silence: ({ days }) => t('sign.long_silence', { days }),
 };
 
+/** The signs of a relation, each with its words; what a newer server knows is left out. @param {any} relation @returns {{sign: string, words: string}[]} */
+export const signsOf = (relation) => (relation?.churn_signs ?? [])
+  .filter((/** @type {any} */ one) => Object.hasOwn(WORDS, one.sign))
+  .map((/** @type {any} */ one) => ({ sign: one.sign, words: WORDS[one.sign](one.figures, one.since) }));
+
 /** Why the customer may be leaving; nothing where there is no sign. @param {{relation: any}} props */
 export function ChurnSigns({ relation }) {
-  const signs = (relation?.churn_signs ?? []).filter((/** @type {any} */ one) => Object.hasOwn(WORDS, one.sign));
+  const signs = signsOf(relation);
   if (!signs.length) return null;
   return html`<div class="callout warn signs"><${Icon} name="leave" size=${16} />
     <p id="signs-title"><strong>${t('sign.title')}</strong></p>
-    <ul aria-labelledby="signs-title">${signs.map((/** @type {any} */ one) => html`<li key=${one.sign}><bdi>${WORDS[one.sign](one.figures, one.since)}</bdi></li>`)}</ul></div>`;
+    <ul class="chips" aria-labelledby="signs-title">${signs.map(({ sign, words }) => html`<li key=${sign}><bdi>${words}</bdi></li>`)}</ul></div>`;
 }
 
 /** The mean of the customer's newest scores, in words. @param {any} relation */
