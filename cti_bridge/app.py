@@ -19,7 +19,6 @@ from typing import Any
 import structlog
 from aiohttp import web
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from prometheus_client import CollectorRegistry
 
 import cti_bridge
@@ -69,6 +68,7 @@ from storage.gaps import Gaps
 from storage.identity import Choices
 from storage.interactions import Interactions
 from storage.merges import Merges
+from storage.passwords import check_password
 from storage.persons import Persons
 from storage.profiles import Profiles
 from storage.recorder import Recorder
@@ -315,7 +315,7 @@ class Application:
         ports = Ports(
             users=self.users,
             sessions=Sessions(self.database),
-            verify=_password_check(PasswordHasher()),
+            verify=check_password,
             decoy_hash=decoy_hash,
             accounts=self.accounts,
             merges=self.merges,
@@ -369,18 +369,6 @@ async def _named(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> Non
     except Exception:
         log.exception("service.component_failed", component=name)
         raise
-
-
-def _password_check(hasher: PasswordHasher) -> Callable[[str, str], Coroutine[Any, Any, bool]]:
-    """argon2id takes tens of milliseconds on purpose: it runs beside the event loop."""
-
-    async def check(password_hash: str, password: str, /) -> bool:
-        try:
-            return await asyncio.to_thread(hasher.verify, password_hash, password)
-        except (VerificationError, InvalidHashError):
-            return False
-
-    return check
 
 
 def _tls(server: ServerSettings) -> ssl.SSLContext | None:

@@ -95,10 +95,13 @@ class Relations:
         await self.refresh([row.account_id for row in rows], now=now)
 
     async def judge_all(self, *, now: datetime) -> int:
-        """Judges every account; gives how many have a sign. Time passes, so signs come and go without any change on record."""
+        """Judges every account; gives how many have a sign. Time passes, so signs come and go without any change on record, and
+        accounts were merged that were not judged then.
+        """
         at_risk, last = 0, ""
         while True:
-            wanted = select(*_WANTED, _LAST_CONTACT).where(accounts.c.account_id > last, accounts.c.merged_into.is_(None))
+            judged = or_(accounts.c.merged_into.is_(None), accounts.c.relation.is_not(None))
+            wanted = select(*_WANTED, _LAST_CONTACT).where(accounts.c.account_id > last, judged)
             done = await self._judge(wanted.limit(CHUNK), now)
             at_risk += done.at_risk
             if done.last is None:
@@ -110,7 +113,7 @@ class Relations:
     async def at_risk(self, *, cursor: str | None, limit: int) -> Page[Account]:
         """The accounts with a churn sign, newest noticed first. ValueError for a cursor not ours."""
         noticed, account_id = accounts.c.churn_noticed_at, accounts.c.account_id
-        wanted = select(account_id, noticed).where(noticed.is_not(None))
+        wanted = select(account_id, noticed).where(noticed.is_not(None), accounts.c.merged_into.is_(None))
         if cursor is not None:
             wanted = wanted.where(tuple_(noticed, account_id) < tuple_(*time_key_of(cursor)))
         rows = await self._database.fetch(wanted.order_by(noticed.desc(), account_id.desc()).limit(limit + 1))

@@ -2,10 +2,11 @@
 
 import asyncio
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
 
 from cti_bridge.domain.errors import StorageError
-from cti_bridge.housekeeping import SETTLED_SECONDS, judge_relations
+from cti_bridge.housekeeping import SETTLED_SECONDS, every_night, judge_relations
 from tests.support.virtual_time import run_in_virtual_time
 
 DAY_SECONDS, LONGEST_DAY_SECONDS = 86_400.0, 90_000.0
@@ -29,7 +30,7 @@ def test_relations_are_judged_after_the_start_and_each_night_also_after_a_failur
     nights = Nights()
 
     async def two_days() -> None:
-        task = asyncio.create_task(judge_relations(nights, at="04:30"))
+        task = asyncio.create_task(every_night("04:30", partial(judge_relations, nights)))
         await asyncio.sleep(SETTLED_SECONDS + 2 * DAY_SECONDS + 1)
         assert not task.done()
         task.cancel()

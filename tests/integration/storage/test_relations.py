@@ -184,6 +184,21 @@ async def test_customers_at_risk_are_listed_newest_noticed_first_in_pages(databa
         await relations.at_risk(cursor="bm8", limit=2)
 
 
+async def test_what_was_merged_without_being_judged_is_not_listed_and_cleared_at_night(database, accounts, relations, zoe):
+    double = await an_account(accounts, name="Zoe Quinn", phone="020 7946 0019")
+    for days in (1, 2, 3):
+        await complaint(database, double, days)
+    await relations.refresh([double.account_id], now=NOW)
+    await Merges(database, accounts).merge(zoe.account_id, double.account_id, by="rule", now=NOW)
+    listed = await relations.at_risk(cursor=None, limit=9)
+
+    assert await relations.judge_all(now=NOW) == 1
+
+    assert listed.items == ()
+    assert await relation(accounts, double) == NOTHING_MEASURED
+    assert [one.account_id for one in (await relations.at_risk(cursor=None, limit=9)).items] == [zoe.account_id]
+
+
 async def test_webhooks_are_told_once_of_each_new_sign(database, accounts, zoe):
     outbox = Outbox(database=database, asked_for={WebhookEvent.ACCOUNT_AT_RISK: ["crm"]}, now=lambda: NOW)
     relations = Relations(database, accounts, rules=ChurnRules(complaints_at_least=1), outbox=outbox)
