@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, IPvA
 
 from config.external import ExternalSettings
 from cti_bridge.domain.account import ContactKind, Tier
+from cti_bridge.domain.churn import ChurnRules
 from cti_bridge.domain.merge import MergeRule
 from cti_bridge.domain.retention import Periods, RetentionKind
 from cti_bridge.domain.tiers import TierRule, TierRules
@@ -37,6 +38,7 @@ ListenPort = Annotated[int, Field(ge=0, le=65535)]
 Pattern = Annotated[str, AfterValidator(_regex)]
 TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 """HH:MM, the machine's own time."""
+Days = Annotated[int, Field(ge=1, le=3660)]
 
 
 class ServerSettings(_Section):
@@ -214,6 +216,28 @@ class CaseSettings(_Section):
     hours: str | None = None
 
 
+class ChurnSettings(_Section):
+    """When signs show that a customer may be leaving; docs/figures.md says what each counts. `nightly_at`: the machine's own
+    time of the pass over all customers; a change of a score or a commitment is judged at once.
+    """
+
+    nightly_at: TimeOfDay = "04:30"
+    span_days: Days = 90
+    contacts_at_least: Annotated[int, Field(ge=1)] = 4
+    falling_percent: Annotated[float, Field(gt=0, le=100)] = 50.0
+    complaint_days: Days = 180
+    complaints_at_least: Annotated[int, Field(ge=1)] = 3
+    scores: Annotated[int, Field(ge=1, le=100)] = 3
+    score_below: Annotated[float, Field(ge=1, le=5)] = 3.0
+    silence_days: Days = 120
+    promise_days: Days = 180
+    promises_at_least: Annotated[int, Field(ge=1)] = 2
+
+    def as_rules(self) -> ChurnRules:
+        """The rules as those who judge by them read them."""
+        return ChurnRules(**self.model_dump(exclude={"nightly_at"}))
+
+
 class AuditSettings(_Section):
     """`nightly_at`: the machine's own time of the audit of the last day; it also runs by itself after each gap."""
 
@@ -229,7 +253,7 @@ class PrivacySettings(_Section):
     masked_roles: tuple[Role, ...] = ()
 
 
-Days = Annotated[int, Field(ge=0, le=36_500)]
+KeptDays = Annotated[int, Field(ge=0, le=36_500)]
 """0: for ever."""
 LEAST_AUDIT_LOG_DAYS = 365
 
@@ -242,14 +266,14 @@ class RetentionSettings(_Section):
     """
 
     nightly_at: TimeOfDay = "04:10"
-    interactions_days: Days = 0
-    call_details_days: Days = 0
-    cases_days: Days = 0
-    provisional_accounts_days: Days = 0
-    gaps_days: Days = 0
-    audits_days: Days = 0
-    deliveries_days: Days = 0
-    audit_log_days: Days = 0
+    interactions_days: KeptDays = 0
+    call_details_days: KeptDays = 0
+    cases_days: KeptDays = 0
+    provisional_accounts_days: KeptDays = 0
+    gaps_days: KeptDays = 0
+    audits_days: KeptDays = 0
+    deliveries_days: KeptDays = 0
+    audit_log_days: KeptDays = 0
 
     @model_validator(mode="after")
     def _keeps_evidence(self) -> "RetentionSettings":
@@ -265,6 +289,11 @@ class RetentionSettings(_Section):
         return {kind: timedelta(days=count) for kind, count in days.items() if count}
 
 
+WebhookEventName = Literal[
+    "call.ended", "account.merged", "account.parted", "case.escalated", "interaction.scored", "account.at_risk"
+]
+
+
 class WebhookSettings(_Section):
     """A system that is told what happens. `secret`: `whsec_` and 24 to 64 bytes in base64 (Standard Webhooks).
 
@@ -275,9 +304,7 @@ class WebhookSettings(_Section):
     url: HttpUrl
     secret: SecretStr | None = None
     secret_file: Path | None = None
-    events: Annotated[
-        tuple[Literal["call.ended", "account.merged", "account.parted", "case.escalated"], ...], Field(min_length=1)
-    ]
+    events: Annotated[tuple[WebhookEventName, ...], Field(min_length=1)]
     allow_private: bool = False
 
     @model_validator(mode="after")
@@ -312,6 +339,7 @@ class Settings(_Section):
     accounts: AccountSettings = AccountSettings()
     merging: MergingSettings = MergingSettings()
     cases: CaseSettings = CaseSettings()
+    churn: ChurnSettings = ChurnSettings()
     audit: AuditSettings = AuditSettings()
     privacy: PrivacySettings = PrivacySettings()
     retention: RetentionSettings = RetentionSettings()

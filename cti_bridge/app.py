@@ -31,20 +31,11 @@ from cti_bridge.commands import Commands, Pbx, WrapUpDesk
 from cti_bridge.domain.account import Found, LookupResult, NotFound
 from cti_bridge.external.adapters import ExternalMetrics, close_all, sources_of
 from cti_bridge.gaps import GapBook
-from cti_bridge.housekeeping import (
-    RetentionKeeper,
-    due_after,
-    escalate,
-    every_night,
-    judge_tiers,
-    merge_doubles,
-    turn_days,
-    utc_now,
-    watch_rules,
-)
+from cti_bridge.housekeeping import due_after, escalate, judge_tiers, turn_days, utc_now, watch_rules
 from cti_bridge.journal.writer import Journal, limits_of
 from cti_bridge.live.board import Board
 from cti_bridge.lookup import Lookup
+from cti_bridge.nightly import Night
 from cti_bridge.pipeline import CallTasks, Pipeline
 from cti_bridge.record.auditor import Auditor
 from cti_bridge.record.metrics import AuditMetrics
@@ -73,6 +64,8 @@ from storage.passwords import hash_password, is_password
 from storage.persons import Persons
 from storage.profiles import Profiles
 from storage.recorder import Recorder
+from storage.relations import Relations
+from storage.scores import Scores
 from storage.sessions import Sessions
 from storage.users import Users
 
@@ -112,6 +105,7 @@ class Application:
         self._webhooks = Webhooks(settings.webhook, self.database, now=utc_now)
         self.cases = Cases(self.database, self._webhooks.outbox)
         self.merges = Merges(self.database, self.accounts, self._webhooks.outbox)
+        self.relations = Relations(self.database, self.accounts, rules=settings.churn.as_rules(), outbox=self._webhooks.outbox)
         self.users = Users(self.database)
         self.port = settings.server.port
         self.agi_port = settings.fastagi.port
@@ -160,11 +154,13 @@ class Application:
             auditor=self._auditor,
             recorded={pbx.name for pbx in settings.pbx if pbx.record.is_configured},
         )
-        self._retention = RetentionKeeper(settings.retention, self.database)
         self._state = State(self._board, self._clients, self._rules, self._gaps, self._auditor.last)
         self._registry = CollectorRegistry()
         self._web_metrics = WebMetrics(self._registry)
         self._hub = Hub(self._web_metrics, masked_roles=frozenset(settings.privacy.masked_roles))
+        self.night = Night(
+            settings, self.database, accounts=self.accounts, merges=self.merges, relations=self.relations, hub=self._hub
+        )
         self._wrap_ups = WrapUpDesk(self._recorder, self.interactions, self._board)
         self._callers = CallerDesk(
             accounts=self.accounts,
@@ -229,12 +225,8 @@ class Application:
         self._start(tasks, "day", partial(turn_days, self._board))
         if self.settings.tiers.rules:
             self._start(tasks, "tiers", partial(judge_tiers, self.profiles))
-        self._start(tasks, "cases", partial(escalate, self.cases))
-        self._start(tasks, "nightly retention", self._retention.run)
-        if self.settings.merging.same:
-            rule = self.settings.merging.as_rule()
-            doubles = partial(merge_doubles, self.database, self.merges, rule, self.accounts, self._hub)
-            self._start(tasks, "nightly merging", partial(every_night, self.settings.merging.nightly_at, doubles))
+        self._start(tasks, "cases", partial(escalate, self.cases, self.relations))
+        self._start(tasks, "night", self.night.run)
         self._start(tasks, "webhooks", self._webhooks.run)
         self._start(tasks, "audit", partial(self._auditor.run, self._gaps.changed))
         log.info("service.started", version=cti_bridge.__version__, host=self.settings.server.host, port=self.port)
@@ -256,7 +248,7 @@ class Application:
         log.info("service.stopping")
         for site in tuple(runner.sites):
             await site.stop()
-        self._cancel("ami", "pipeline", "catch up", "fastagi", "rules", "day", "audit", "tiers", "cases", "nightly", "webhooks")
+        self._cancel("ami", "pipeline", "catch up", "fastagi", "rules", "day", "audit", "tiers", "cases", "night", "webhooks")
         await calls.drain(DRAIN_SECONDS)
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
@@ -283,6 +275,7 @@ class Application:
             lookup=self._lookup,
             recorder=self._recorder,
             decision_for=self._router.decision_for,
+            surveyed=lambda call_id: self.relations.refresh_of_call(call_id, now=utc_now()),
             chosen_for=self._callers.chosen_for,
             external=self._external,
         )
@@ -302,7 +295,7 @@ class Application:
             "gaps": lambda: self._gaps.counters,
             "audit": lambda: self._auditor.counters,
             "webhooks": lambda: self._webhooks.counters,
-            "retention": lambda: self._retention.counters,
+            "retention": lambda: self.night.counters,
             "tracker": lambda: sum((pipeline.anomalies for pipeline in pipelines.values()), Counter[str]()),
             "journal": lambda: sum((journal.counters for journal in self._journals.values()), Counter[str]()),
         }
@@ -326,6 +319,8 @@ class Application:
             audit_log=AuditLog(self.database),
             due_after=partial(due_after, self._rules, self.settings.cases.hours),
             interactions=self.interactions,
+            scores=Scores(self.database, self._webhooks.outbox),
+            relations=self.relations,
             gaps=Gaps(self.database),
             deliveries=self._webhooks.deliveries,
             commands=Commands(pbxes, self._board),

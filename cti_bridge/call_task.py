@@ -6,7 +6,7 @@ and the finished call on the customer's account. A slow look-up or store delays 
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -41,6 +41,9 @@ from storage.recorder import NotTaken, Recorder
 log = structlog.get_logger()
 
 
+async def _tell_nobody(_: CallId) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """What a call task works with. `decision_for` takes the PBX and the Uniqueid of the call's first channel there."""
@@ -49,6 +52,8 @@ class Desk:
     lookup: Lookup
     recorder: Recorder
     decision_for: Callable[[str, str], RoutingDecision | None]
+    surveyed: Callable[[CallId], Awaitable[None]] = _tell_nobody
+    """Told once a call is stored in which the customer answered a survey. Raises nothing."""
     chosen_for: Callable[[CallId], Chosen | None] = lambda _: None
     """What an agent chose in this call already: whoever it goes to next sees it."""
     external: Sequence[ExternalSource] = ()
@@ -284,6 +289,8 @@ async def _record(call: Call, caller: _Caller, desk: Desk) -> bool:
     except StorageError as error:
         log.error("call.not_recorded", call_id=call.call_id, error=str(error))
         return True
+    if call.survey_score is not None:
+        await desk.surveyed(call.call_id)
     log.info(
         "call.recorded",
         call_id=call.call_id,

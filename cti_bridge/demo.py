@@ -8,8 +8,10 @@ import random
 import secrets
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ from cti_bridge.domain.call import Direction, Extension, Outcome
 from cti_bridge.domain.case import CaseKind
 from cti_bridge.domain.interaction import Interaction, InteractionId
 from cti_bridge.domain.profile import Alert, AlertKind, KeyDate, Stage
+from cti_bridge.domain.satisfaction import Satisfaction, ScoreSource
 from cti_bridge.domain.user import Role
 from cti_bridge.simulator.crm import SimulatedCrm
 from cti_bridge.simulator.customers import CUSTOMERS, Customer, PastContact
@@ -124,6 +127,10 @@ FILES: dict[str, dict[str, Any]] = {
 """What stands in some customers' files."""
 PROMISES = {"Eleanor Whitfield": "Ring back about the hinges", "李娜": "回电告知到货日期"}
 """Call-backs that are due."""
+COMPLAINTS = {"Tom Aldridge": ((38, "first parcel was broken"), (11, "second parcel was broken"))}
+"""Days ago, and what about: always the same."""
+SCORES = {"Eleanor Whitfield": (4, None, None, 5), "王建国": (2, 3, 2)}
+"""How satisfied some were with their contacts, newest first."""
 
 
 async def seed(application: Application, *, now: datetime) -> None:
@@ -142,8 +149,12 @@ async def seed(application: Application, *, now: datetime) -> None:
             contact_points=_contact_points(customer),
             now=now - timedelta(days=400),
         )
-        for contact in customer.history:
-            await application.interactions.add(_interaction(contact, account.account_id, now), idempotency_key=None)
+        for contact, score in zip_longest(customer.history, SCORES.get(customer.name, ())):
+            interaction = _interaction(contact, account.account_id, now)
+            if score is not None:
+                given = Satisfaction(score=score, source=ScoreSource.SURVEY, by="sam", at=interaction.started_at)
+                interaction = replace(interaction, satisfaction=given)
+            await application.interactions.add(interaction, idempotency_key=None)
         await _fill_file(application, account, now)
 
 
@@ -161,6 +172,12 @@ async def _fill_file(application: Application, account: Account, now: datetime) 
             owner="alice",
             due_at=now + timedelta(hours=1),
         )
+    for days, subject in COMPLAINTS.get(account.name, ()):
+        opened, kind = now - timedelta(days=days), CaseKind.COMPLAINT
+        await application.cases.open(
+            account.account_id, kind=kind, subject=subject, by="alice", now=opened, problem="broken parcel"
+        )
+    await application.relations.refresh([account.account_id], now=now)
 
 
 def _contact_points(customer: Customer) -> list[tuple[ContactKind, str, str | None]]:

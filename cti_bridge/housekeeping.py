@@ -1,31 +1,18 @@
-"""What the service does by itself, beside the calls: takes changed rules into force, turns the day, judges tiers, escalates, and
-does the night's work.
-"""
+"""What the service does by itself, beside the calls: takes changed rules into force, turns the day, judges tiers, escalates."""
 
 import asyncio
-import time
-from collections import Counter
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
 
-from config.settings import RetentionSettings
 from cti_bridge.domain.errors import StorageError
-from cti_bridge.domain.merge import MergeRule
 from cti_bridge.live.board import Board
-from cti_bridge.record.results import seconds_until
 from routing.hours import after_open_time
 from routing.rules_holder import RulesHolder
-from screen_pop.hub import Hub
-from storage.accounts import Accounts
 from storage.cases import Cases
-from storage.database import Database
-from storage.merge_rule import merge_by_rule
-from storage.merges import Merges
 from storage.profiles import Profiles
-from storage.retention import Retention
+from storage.relations import Relations
 
 log = structlog.get_logger()
 
@@ -34,8 +21,6 @@ RULES_CHECK_SECONDS = 2.0
 DAY_CHECK_SECONDS = 1.0
 ESCALATION_SECONDS = 30.0
 """How often commitments are looked through for those whose time has run out."""
-SETTLED_SECONDS = 300.0
-"""After a start, before the first of the night's work: a start amid live calls has better things to do."""
 
 
 def utc_now() -> datetime:
@@ -80,70 +65,17 @@ async def judge_tiers(profiles: Profiles) -> None:
         log.warning("tiers.not_judged", error=str(error))
 
 
-async def escalate(cases: Cases) -> None:
+async def escalate(cases: Cases, relations: Relations) -> None:
     """Commitments whose time runs out are marked, once each, and supervisors find them in the list."""
     while True:
         await asyncio.sleep(ESCALATION_SECONDS)
         try:
-            for case in await cases.escalate(now=utc_now()):
+            late = await cases.escalate(now=utc_now())
+            for case in late:
                 log.warning("case.escalated", case_id=case.case_id, kind=case.kind.value, owner=case.owner)
+            await relations.refresh([case.account_id for case in late], now=utc_now())
         except StorageError as error:
             log.warning("case.not_escalated", error=str(error))
-
-
-async def every_night(at: str, work: Callable[[], Awaitable[None]]) -> None:
-    """`work` each night at `at` (HH:MM, the machine's own time), and soon after a start for machines that are off at night."""
-    await asyncio.sleep(SETTLED_SECONDS)
-    while True:
-        await work()
-        await asyncio.sleep(seconds_until(at, utc_now().astimezone()))
-
-
-async def merge_doubles(database: Database, store: Merges, rule: MergeRule, accounts: Accounts, hub: Hub) -> None:
-    """Makes one what the admin's rule says is one customer; agents who have one of them on the phone see it."""
-    merged = 0
-    try:
-        async for merge in merge_by_rule(database, store, rule, now=utc_now()):
-            merged += 1
-            account = await accounts.by_id(merge.kept)
-            if account is not None:
-                await hub.account_changed(account, instead_of=merge.merged, at=utc_now())
-    except StorageError as error:
-        log.warning("merging.stopped", merged=merged, error=str(error))
-    else:
-        log.info("merging.done", merged=merged)
-
-
-class RetentionKeeper:
-    """Deletes each night what was kept long enough, and soon after each start, for machines that are off at night.
-
-    `counters`: how much went, by kind, and `failed` passes.
-    """
-
-    def __init__(self, settings: RetentionSettings, database: Database) -> None:
-        self.counters: Counter[str] = Counter()
-        self._periods = settings.as_periods()
-        self._retention = Retention(database, self._periods)
-        self._nightly_at = settings.nightly_at
-
-    async def run(self) -> None:
-        """Until cancelled; ends at once where everything is kept. A store that is away ends a pass, the next one goes on from
-        there.
-        """
-        if self._periods:
-            await every_night(self._nightly_at, self.pass_once)
-
-    async def pass_once(self) -> None:
-        began = time.monotonic()
-        try:
-            counts = await self._retention.carry_out(by="retention", now=utc_now())
-        except StorageError as error:
-            self.counters["failed"] += 1
-            log.warning("retention.failed", error=str(error))
-            return
-        told = {kind.value: count for kind, count in counts.items()}
-        self.counters.update(told)
-        log.info("retention.done", seconds=round(time.monotonic() - began, 1), **told)
 
 
 def due_after(rules: RulesHolder, hours: str | None, now: datetime, amount: timedelta) -> datetime:

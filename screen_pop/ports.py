@@ -20,6 +20,7 @@ from cti_bridge.domain.interaction import Interaction, InteractionId
 from cti_bridge.domain.listing import InteractionFilter, Page
 from cti_bridge.domain.merge import Duplicate, Merge, MergeId
 from cti_bridge.domain.person import Erased
+from cti_bridge.domain.satisfaction import Satisfaction
 from cti_bridge.domain.tiers import TierChange
 from cti_bridge.domain.user import Role, User
 from cti_bridge.domain.webhook import Delivery, DeliveryId, DeliveryState
@@ -43,8 +44,10 @@ __all__ = [
     "PbxLink",
     "Persons",
     "Profiles",
+    "Relations",
     "Role",
     "RoutingStatus",
+    "Scores",
     "Sessions",
     "User",
     "Users",
@@ -189,6 +192,21 @@ class Interactions(Protocol):
         """Sets disposition, note or account_id (only the keys given); committed when it returns. None: no such interaction."""
 
 
+class Scores(Protocol):
+    async def set(
+        self, interaction_id: InteractionId, given: Satisfaction | None, *, by: str, by_agent: bool, now: datetime
+    ) -> Interaction | None:
+        """Puts the score on the contact, None takes it back. None: no such contact. Raises ScoreRefused: customers-own-word."""
+
+
+class Relations(Protocol):
+    async def refresh(self, ids: Sequence[AccountId | None], *, now: datetime) -> None:
+        """Judges the relation to these customers anew, after a change. Raises nothing: the night's pass mends what failed."""
+
+    async def at_risk(self, *, cursor: str | None, limit: int) -> Page[Account]:
+        """Accounts with a churn sign, newest noticed first. ValueError for a cursor not ours."""
+
+
 class Gaps(Protocol):
     async def list(self, *, cursor: str | None, limit: int) -> Page[Gap]:
         """Newest first. ValueError for a cursor not ours."""
@@ -226,7 +244,7 @@ class CallCommands(Protocol):
 
 class WrapUps(Protocol):
     async def save(self, call_id: CallId, agent: Extension, changes: dict[str, Any]) -> Interaction:
-        """Sets disposition, note or account_id (only the keys given) of the call's interaction; committed when it returns.
+        """Sets disposition, note, account_id or satisfaction (only the keys given) of the call's interaction; committed then.
 
         The call may still be going on. Raises CommandRefused: `not-in-this-call`, or `not-stored-yet` where it was not answered.
         """

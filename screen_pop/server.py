@@ -27,6 +27,7 @@ from screen_pop.api import (
     live,
     merges,
     persons,
+    relations,
     reveal,
     routing,
     sessions,
@@ -54,6 +55,8 @@ from screen_pop.ports import (
     Persons,
     Profiles,
     Readiness,
+    Relations,
+    Scores,
     Sessions,
     User,
     Users,
@@ -71,6 +74,7 @@ API_ROUTES: tuple[Route, ...] = (
     *persons.ROUTES,
     *reveal.ROUTES,
     *interactions.ROUTES,
+    *relations.ROUTES,
     *calls.ROUTES,
     *callers.ROUTES,
     *live.ROUTES,
@@ -98,6 +102,8 @@ class Ports:
     persons: Persons
     audit_log: AuditLog
     interactions: Interactions
+    scores: Scores
+    relations: Relations
     gaps: Gaps
     deliveries: Deliveries
     commands: CallCommands
@@ -135,6 +141,8 @@ def build_app(
         persons=ports.persons,
         audit_log=ports.audit_log,
         interactions=ports.interactions,
+        scores=ports.scores,
+        relations=ports.relations,
         gaps=ports.gaps,
         deliveries=ports.deliveries,
         commands=ports.commands,

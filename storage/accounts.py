@@ -18,6 +18,7 @@ from cti_bridge.domain.account import Account, AccountId, Candidate, ContactKind
 from cti_bridge.domain.interaction import Interaction
 from cti_bridge.domain.listing import Page
 from cti_bridge.domain.phone_number import ranges_of, read_phone
+from cti_bridge.domain.relation import relation_of
 from storage import identity
 from storage.contact_points import clean, contact_point, fold
 from storage.database import Database, first_line
@@ -32,7 +33,9 @@ log = structlog.get_logger(__name__)
 
 LIMITS = {"name": 200, "company": 200, "language": 35, "note": 4000}
 
-ACCOUNT_COLUMNS = [column for column in accounts.c if column.name not in {"search_name", "sound", "sound_block"}]
+ACCOUNT_COLUMNS = [
+    column for column in accounts.c if column.name not in {"search_name", "sound", "sound_block", "churn_noticed_at"}
+]
 POINT_COLUMNS = [
     contact_points.c.kind,
     contact_points.c.value,
@@ -370,6 +373,7 @@ def _accounts_of(rows: Sequence[Row[Any]]) -> tuple[Account, ...]:
             updated_at=row.updated_at,
             profile=profile_of(row),
             tier_reason=row.tier_reason,
+            relation=relation_of(row.relation),
             merged_into=AccountId(row.merged_into) if row.merged_into else None,
             provisional=row.provisional,
         )

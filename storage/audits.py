@@ -26,6 +26,7 @@ from cti_bridge.domain.recorded_call import RecordSource
 from storage.database import Database
 from storage.recorder import SEEN, insert_call, replace_legs, row_of
 from storage.schema import audit_runs, interaction_legs, interactions, new_id
+from storage.score_columns import SCORE_COLUMNS, satisfaction_of, score_columns
 
 PAGE = 50
 """Calls read at a time: few enough that a phone that rings meanwhile does not wait."""
@@ -51,6 +52,7 @@ _CALLS: Final = (
     interactions.c.account_set_by_agent,
     interactions.c.disposition,
     interactions.c.note,
+    interactions.c.score,
 )
 
 
@@ -182,7 +184,8 @@ def _put_statement(database: Database) -> Any:
 
 def _merge(connection: Connection, mend: MergeCall) -> None:
     column = interactions.c
-    written = select(column.call_id, column.account_id, column.account_set_by_agent, column.disposition, column.note)
+    scored = (column[name] for name in SCORE_COLUMNS)
+    written = select(column.call_id, column.account_id, column.account_set_by_agent, column.disposition, column.note, *scored)
     rows = {row.call_id: row for row in connection.execute(written.where(column.call_id.in_([mend.keep, mend.drop])))}
     if len(rows) < 2:
         return
@@ -203,12 +206,13 @@ def _written_on_both(keep: Any, drop: Any) -> dict[str, Any]:
         "note": "\n".join(dict.fromkeys(note for note in notes if note)) or None,
         "account_id": drop.account_id if takes_account else keep.account_id,
         "account_set_by_agent": keep.account_set_by_agent or drop.account_set_by_agent,
+        **score_columns(satisfaction_of(keep) or satisfaction_of(drop)),
     }
 
 
 def _drop_ghost(connection: Connection, call_id: CallId) -> None:
     column = interactions.c
-    untouched = and_(column.disposition.is_(None), column.note.is_(None), ~column.account_set_by_agent)
+    untouched = and_(column.disposition.is_(None), column.note.is_(None), column.score.is_(None), ~column.account_set_by_agent)
     connection.execute(delete(interactions).where(column.call_id == call_id, untouched))
     connection.execute(update(interactions).where(column.call_id == call_id).values(is_ghost=true()))
 
@@ -238,7 +242,7 @@ def _stored_call(row: Row[Any], legs: Sequence[Row[Any]]) -> StoredCall:
         talks=tuple(
             Talk(party=leg.party, started_at=leg.started_at, ended_at=leg.ended_at) for leg in legs if leg.kind == "talk"
         ),
-        is_written_on=bool(row.account_set_by_agent or row.disposition or row.note),
+        is_written_on=bool(row.account_set_by_agent or row.disposition or row.note or row.score),
         is_ghost=row.is_ghost,
         is_erased=row.erased_at is not None,
     )

@@ -142,6 +142,8 @@ def _changed(row: Row[Any], changes: Mapping[str, Any], by: str, now: datetime) 
         values["step"] = next_step(ComplaintStep(row.step) if row.step else None, changes["step"]).value
     if changes.get("is_open") is True:
         values |= {"closed_at": None, "closed_by": None}
+        if row.closed_at is not None:
+            values["reopened_at"] = now
     elif changes.get("is_open") is False and row.closed_at is None:
         if row.kind == CaseKind.COMPLAINT.value and values.get("step", row.step) != ComplaintStep.CONFIRMED.value:
             raise CaseRefused("step-left-out", "A complaint is closed once the customer has confirmed that it is solved.")
@@ -178,6 +180,7 @@ def case_of_row(row: Row[Any]) -> Case:
         solution=row.solution,
         step=ComplaintStep(row.step) if row.step else None,
         escalated_at=row.escalated_at,
+        reopened_at=row.reopened_at,
         closed_at=row.closed_at,
         closed_by=row.closed_by,
     )

@@ -47,6 +47,8 @@ ACCOUNT_CELLS: Mapping[str, Callable[[Account], Any]] = {
     "preferences": lambda one: one.profile.preferences,
     "taboos": lambda one: one.profile.taboos,
     "note": lambda one: one.note,
+    "satisfaction": lambda one: one.relation.satisfaction.average if one.relation.satisfaction else None,
+    "churn_signs": lambda one: "; ".join(sign.kind.value for sign in one.relation.signs) or None,
     "created_at": lambda one: one.created_at.isoformat(),
     "updated_at": lambda one: one.updated_at.isoformat(),
 }
@@ -67,6 +69,9 @@ INTERACTION_CELLS: Mapping[str, Callable[[Interaction], Any]] = {
     "disposition": lambda one: one.disposition,
     "subject": lambda one: one.subject,
     "note": lambda one: one.note,
+    "satisfaction": lambda one: one.satisfaction.score if one.satisfaction else None,
+    "satisfaction_source": lambda one: one.satisfaction.source.value if one.satisfaction else None,
+    "satisfaction_comment": lambda one: one.satisfaction.comment if one.satisfaction else None,
     "call_id": lambda one: one.call_id,
 }
 

@@ -17,6 +17,7 @@ from storage.database import Database, is_integrity_error
 from storage.paging import cursor_after, time_key_of
 from storage.prepared import Prepared
 from storage.schema import accounts, interaction_legs, interactions
+from storage.score_columns import satisfaction_of, score_columns, sparing_customers_word
 
 INTERACTION_COLUMNS = [
     column for column in interactions.c if column.name not in {"account_set_by_agent", "idempotency_key", "erased_at"}
@@ -28,6 +29,7 @@ NEWEST = Prepared(
     .limit(HISTORY_SHOWN)
 )
 WRITABLE = frozenset({"disposition", "note", "account_id"})
+"""And `satisfaction`, a Satisfaction or None."""
 MAX_TEXT = 20_000
 
 
@@ -70,6 +72,7 @@ class Interactions:
             "call_id": interaction.call_id,
             "call": interaction.call,
             "idempotency_key": idempotency_key,
+            **score_columns(interaction.satisfaction),
         }
         insert = self._database.insert(interactions).values(values).on_conflict_do_nothing(index_elements=["idempotency_key"])
         stored = select(*INTERACTION_COLUMNS).where(
@@ -94,7 +97,9 @@ class Interactions:
         values = agents_values(changes)
         if not values:
             return await self.by_id(interaction_id)
-        statement = update(interactions).where(interactions.c.interaction_id == interaction_id).values(values)
+        statement = (
+            update(interactions).where(interactions.c.interaction_id == interaction_id).values(sparing_customers_word(values))
+        )
         try:
             async with self._database.write() as connection:
                 row = (await connection.execute(statement.returning(*INTERACTION_COLUMNS))).one_or_none()
@@ -130,14 +135,16 @@ def agents_values(changes: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises ValueError: a key that is not the agent's to set, a text too long.
     """
-    for key, value in changes.items():
+    texts = {key: value for key, value in changes.items() if key != "satisfaction"}
+    for key, value in texts.items():
         if key not in WRITABLE or not isinstance(value, str | None):
             raise ValueError(f"{key} of an interaction cannot be set to a {type(value).__name__}")
         if value is not None and len(value) > MAX_TEXT:
             raise ValueError(f"{key} is longer than {MAX_TEXT} characters")
+    scored = score_columns(changes["satisfaction"]) if "satisfaction" in changes else {}
     if "account_id" not in changes:
-        return dict(changes)
-    return {**changes, "account_id": living(changes["account_id"]), "account_set_by_agent": True}
+        return texts | scored
+    return {**texts, **scored, "account_id": living(changes["account_id"]), "account_set_by_agent": True}
 
 
 def living(account_id: str | None) -> Any:
@@ -166,6 +173,7 @@ def interaction_of_row(row: Row[Any]) -> Interaction:
         note=row.note,
         call_id=CallId(row.call_id) if row.call_id is not None else None,
         call=row.call,
+        satisfaction=satisfaction_of(row),
     )
 
 

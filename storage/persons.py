@@ -39,7 +39,7 @@ CHUNK = 500
 """Ids named in one statement."""
 _NUMBERS = (ContactKind.PHONE.value, ContactKind.FAX.value)
 _CALLER = type_coerce(interactions.c.call, JSON().with_variant(JSONB(), "postgresql"))["customer_number"].as_string()
-_WRITTEN = {"account_id": None, "account_set_by_agent": True, "subject": None, "disposition": None, "note": None}
+_WRITTEN = {"account_id": None, "account_set_by_agent": True} | dict.fromkeys(("subject", "disposition", "note", "score_comment"))
 """An interaction whose customer is gone: its own later record must not find another account by the number."""
 
 

@@ -10,13 +10,13 @@ What agents write (`set_wrap_up`) does not wait here: it is one transaction of i
 import asyncio
 import random
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, Literal
 
 import structlog
-from sqlalchemy import Connection, bindparam, case, delete, false, func, insert, select
+from sqlalchemy import Connection, bindparam, case, delete, false, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
@@ -25,11 +25,13 @@ from cti_bridge.domain.call import Call, CallId, Direction, Outcome, call_docume
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.interaction import Channel, Interaction
 from cti_bridge.domain.recorded_call import RecordSource
-from cti_bridge.domain.webhook import Happening, WebhookEvent, call_ended
+from cti_bridge.domain.satisfaction import Satisfaction, ScoreSource
+from cti_bridge.domain.webhook import Happening, WebhookEvent, call_ended, interaction_scored
 from cti_bridge.kill_points import kill_points
 from storage.database import Database, is_integrity_error
 from storage.interactions import INTERACTION_COLUMNS, agents_values, interaction_of_row
 from storage.schema import accounts, interaction_legs, interactions, new_id
+from storage.score_columns import IS_CUSTOMERS_WORD, score_columns, sparing_customers_word
 from storage.webhooks import Outbox
 
 log = structlog.get_logger(__name__)
@@ -123,7 +125,7 @@ class Recorder:
                 _refuse(self._waiting.popleft()[2], NotTaken("the recorder stopped before this call was stored"))
 
     async def set_wrap_up(self, call_id: CallId, changes: Mapping[str, Any], *, call: Call | None, now: datetime) -> Interaction:
-        """Sets disposition, note or account_id (only the keys given) of a call's interaction, ended or not; on disk on return.
+        """Sets disposition, note, account_id or satisfaction (only the keys given) of a call's interaction; on disk on return.
 
         Before the call's own record exists, one is made as in progress, from `call` where it is known.
         Raises ValueError: another key, a text too long, no such account. Raises StorageError: not stored, safe to try again.
@@ -133,12 +135,15 @@ class Recorder:
         upsert = (
             self._database.insert(interactions)
             .values({"interaction_id": new_id(), "call_id": call_id, "account_set_by_agent": False, **seen, **values})
-            .on_conflict_do_update(index_elements=["call_id"], set_=values or {"call_id": call_id})
+            .on_conflict_do_update(index_elements=["call_id"], set_=sparing_customers_word(values) or {"call_id": call_id})
             .returning(*INTERACTION_COLUMNS)
         )
         try:
             async with self._database.write() as connection:
-                return interaction_of_row((await connection.execute(upsert)).one())
+                saved = interaction_of_row((await connection.execute(upsert)).one())
+                if changes.get("satisfaction", saved) == saved.satisfaction:
+                    await connection.run_sync(self._outbox.put, [interaction_scored(saved, at=now)])
+                return saved
         except StorageError as error:
             if is_integrity_error(error):
                 raise ValueError(f"there is no account {changes.get('account_id')}") from error
@@ -184,6 +189,7 @@ class Recorder:
             connection.execute(self._upsert, rows)
             calls = {call_id: call for call_id, (call, _) in latest.items()}
             replace_legs(connection, calls, source=RecordSource.AMI)
+            self._outbox.put(connection, _surveyed(connection, calls.values()))
             if self._outbox.wants(WebhookEvent.CALL_ENDED):
                 self._outbox.put(connection, _ended(connection, calls))
 
@@ -192,6 +198,25 @@ class Recorder:
         kill_points.reached("store.committed")
         self.counters["commits"] += 1
         self.counters["recorded"] += len(latest)
+
+
+def _surveyed(connection: Connection, calls: Iterable[Call]) -> list[Happening]:
+    """Puts what customers answered to a survey on their contacts, once: what a supervisor made of it since stays."""
+    told = []
+    for call in calls:
+        if call.survey_score is not None:
+            at = call.ended_at or call.started_at
+            given = Satisfaction(score=call.survey_score, source=ScoreSource.SURVEY, by=call.pbx, at=at)
+            row = connection.execute(_SCORE_OF_CALL.values(score_columns(given)), {"of": call.call_id}).one_or_none()
+            told += [interaction_scored(interaction_of_row(row), at=at)] if row is not None else []
+    return told
+
+
+_SCORE_OF_CALL = (
+    update(interactions)
+    .where(interactions.c.call_id == bindparam("of"), ~func.coalesce(IS_CUSTOMERS_WORD, false()))
+    .returning(*INTERACTION_COLUMNS)
+)
 
 
 def _ended(connection: Connection, calls: Mapping[CallId, Call]) -> Iterator[Happening]:

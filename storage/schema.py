@@ -24,6 +24,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy import Text as PlainText
 from sqlalchemy.dialects.postgresql import JSONB
@@ -133,12 +134,15 @@ accounts = Table(
     Column("preferences", Text),
     Column("taboos", Text),
     Column("details", Document, comment="dates, alerts and the site's own fields"),
+    Column("relation", Document, comment="satisfaction and churn signs as last judged; null: nothing to tell"),
+    Column("churn_noticed_at", UtcTime, comment="when the newest churn sign was first seen; null: there is none"),
     Column("merged_into", ForeignKey("accounts.account_id"), index=True, comment="the customer's one account; set on its double"),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Column("provisional", Boolean, nullable=False, server_default=false(), comment="made from a call, not named yet"),
     Index(None, "search_name", "account_id"),
     Index(None, "sound_block", "account_id"),
+    Index(None, "churn_noticed_at", "account_id"),
 )
 
 tier_changes = Table(
@@ -198,6 +202,8 @@ match_choices = Table(
     Index(None, "number", "chosen_at"),
 )
 
+_SCORED = text("score IS NOT NULL")
+
 interactions = Table(
     "interactions",
     metadata,
@@ -228,7 +234,13 @@ interactions = Table(
         comment="no call of the PBX stands behind it; kept because an agent wrote on it",
     ),
     Column("erased_at", UtcTime, comment="when its caller was taken out; the call's document stays as that left it"),
+    Column("score", Integer, comment="satisfaction, 1 to 5"),
+    Column("score_source", Text, comment="agent, survey or import"),
+    Column("scored_by", Text),
+    Column("scored_at", UtcTime),
+    Column("score_comment", Text),
     Index(None, "account_id", "started_at", "interaction_id"),
+    Index("ix_interactions_scored", "account_id", "started_at", sqlite_where=_SCORED, postgresql_where=_SCORED),
     Index(None, "started_at", "interaction_id"),
     Index(None, "agent", "started_at", "interaction_id"),
     Index(None, "queue", "started_at", "interaction_id"),
@@ -288,6 +300,7 @@ cases = Table(
     Column("solution", Text),
     Column("step", Text),
     Column("escalated_at", UtcTime),
+    Column("reopened_at", UtcTime),
     Column("closed_at", UtcTime),
     Column("closed_by", Text),
     Index(None, "account_id", "opened_at", "case_id"),

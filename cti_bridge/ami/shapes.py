@@ -170,6 +170,7 @@ SHAPES: dict[bytes, Shape] = {
         *(_shape(name, _channel()) for name in _PLAIN),
         _shape("VarSet", _channel(), _headers("Variable"), only_with=(b"\r\nVariable: QUEUESTATUS\r\n",)),
         _shape("Newexten", _channel(), _headers("Extension", "Application", "AppData"), only_with=_APPLICATIONS),
+        _shape("UserEvent", _channel(), _headers("UserEvent", "Score"), only_with=(b"\r\nUserEvent: CtiSurvey\r\n",)),
         _shape("DialBegin", _channel(optional=True), _channel("Dest"), _headers("DialString")),
         *(
             _shape(name, _channel(optional=True), _channel("Dest"), Part((), extra=("Forward:",)), _headers("DialStatus"))

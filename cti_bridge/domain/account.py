@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NewType
 
 from cti_bridge.domain.call import iso_utc
 from cti_bridge.domain.profile import NOTHING_KNOWN, Profile, profile_document
+from cti_bridge.domain.relation import NOTHING_MEASURED, Relation, relation_document
 
 if TYPE_CHECKING:
     from cti_bridge.domain.interaction import Interaction
@@ -69,6 +70,7 @@ class Account:
     profile: Profile = NOTHING_KNOWN
     tier_reason: str | None = None
     """The figures that gave the tier, or who set it."""
+    relation: Relation = NOTHING_MEASURED
     merged_into: AccountId | None = None
     """The customer's one account where this was a double of it; then this one has no contact points and no interactions."""
 
@@ -181,6 +183,7 @@ def account_document(account: Account) -> dict[str, Any]:
         "updated_at": iso_utc(account.updated_at),
         "profile": profile_document(account.profile),
         "tier_reason": account.tier_reason,
+        "relation": relation_document(account.relation),
         "merged_into": account.merged_into,
         "provisional": account.provisional,
     }

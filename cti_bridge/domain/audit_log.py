@@ -20,6 +20,7 @@ class AuditAction(StrEnum):
     ACCOUNT_MERGED = "account.merged"
     ACCOUNT_PARTED = "account.parted"
     TIER_SET = "account.tier_set"
+    SCORE_REPLACED = "interaction.score_replaced"
     ACCOUNTS_EXPORTED = "accounts.exported"
     INTERACTIONS_EXPORTED = "interactions.exported"
     PERSON_EXPORTED = "person.exported"

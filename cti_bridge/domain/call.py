@@ -159,6 +159,8 @@ class Call(NamedTuple):
     """The agents' live channels in this call, for call control."""
     untrusted_caller: bool = False
     """The caller's number carried control characters (a forged AMI event): shown as a warning, matches nobody."""
+    survey_score: int | None = None
+    """What the customer answered to a survey in the dialplan, 1 to 5: stored with the interaction, no part of the document."""
 
     @property
     def queue(self) -> str | None:

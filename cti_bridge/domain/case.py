@@ -37,7 +37,8 @@ STEPS = tuple(ComplaintStep)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """`owner` is a user's name, None: whoever comes first. `problem` is the site's own word for what the case is about, so that
-    the same one coming back is seen; `step` is there for complaints only. Open until `closed_at`.
+    the same one coming back is seen; `step` is there for complaints only. Open until `closed_at`; `reopened_at`: the last time
+    that a closed one was opened again.
     """
 
     case_id: CaseId
@@ -53,6 +54,7 @@ class Case:
     solution: str | None
     step: ComplaintStep | None
     escalated_at: datetime | None
+    reopened_at: datetime | None
     closed_at: datetime | None
     closed_by: str | None
 
@@ -102,6 +104,7 @@ def case_document(case: Case) -> dict[str, Any]:
         "solution": case.solution,
         "step": case.step.value if case.step else None,
         "escalated_at": iso_utc(case.escalated_at),
+        "reopened_at": iso_utc(case.reopened_at),
         "closed_at": iso_utc(case.closed_at),
         "closed_by": case.closed_by,
     }

@@ -7,6 +7,7 @@ from typing import Any, NewType
 
 from cti_bridge.domain.account import AccountId
 from cti_bridge.domain.call import CallId, Direction, Extension, iso_utc
+from cti_bridge.domain.satisfaction import Satisfaction, satisfaction_document
 
 InteractionId = NewType("InteractionId", str)
 """A UUIDv7 as text."""
@@ -43,6 +44,7 @@ class Interaction:
     note: str | None
     call_id: CallId | None
     call: dict[str, Any] | None
+    satisfaction: Satisfaction | None = None
 
 
 def interaction_document(interaction: Interaction) -> dict[str, Any]:
@@ -60,6 +62,7 @@ def interaction_document(interaction: Interaction) -> dict[str, Any]:
         "subject": interaction.subject,
         "disposition": interaction.disposition,
         "note": interaction.note,
+        "satisfaction": satisfaction_document(interaction.satisfaction) if interaction.satisfaction else None,
         "call_id": interaction.call_id,
         "call": interaction.call,
     }

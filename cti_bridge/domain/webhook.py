@@ -15,7 +15,9 @@ from uuid import UUID, uuid5
 from cti_bridge.domain.account import AccountId
 from cti_bridge.domain.call import Call, call_document, iso_utc
 from cti_bridge.domain.case import Case, case_document
+from cti_bridge.domain.interaction import Interaction
 from cti_bridge.domain.merge import Merge, merge_document
+from cti_bridge.domain.relation import Relation, relation_document
 
 DeliveryId = NewType("DeliveryId", str)
 """A UUID as text, the same for the same event to the same webhook: what is told twice is kept once."""
@@ -52,6 +54,8 @@ class WebhookEvent(StrEnum):
     ACCOUNT_MERGED = "account.merged"
     ACCOUNT_PARTED = "account.parted"
     CASE_ESCALATED = "case.escalated"
+    INTERACTION_SCORED = "interaction.scored"
+    ACCOUNT_AT_RISK = "account.at_risk"
 
 
 class DeliveryState(StrEnum):
@@ -133,6 +137,37 @@ def case_escalated(case: Case) -> Happening:
         at=case.escalated_at,
         account_id=case.account_id,
         data=case_document(case),
+    )
+
+
+def interaction_scored(interaction: Interaction, *, at: datetime) -> Happening:
+    """The score as it stands since `at`, without the comment: that is the customer's, and is asked for by REST."""
+    given = interaction.satisfaction
+    return Happening(
+        event=WebhookEvent.INTERACTION_SCORED,
+        key=f"{interaction.interaction_id} {iso_utc(at)}",
+        subject=f"interaction/{interaction.interaction_id}",
+        at=at,
+        account_id=interaction.account_id,
+        data={
+            "interaction_id": interaction.interaction_id,
+            "account_id": interaction.account_id,
+            "score": given.score if given else None,
+            "source": given.source.value if given else None,
+        },
+    )
+
+
+def account_at_risk(account_id: AccountId, relation: Relation) -> Happening:
+    """`relation` as it stands once a sign was noticed that was not there before."""
+    assert relation.noticed_at is not None
+    return Happening(
+        event=WebhookEvent.ACCOUNT_AT_RISK,
+        key=f"{account_id} {iso_utc(relation.noticed_at)}",
+        subject=f"account/{account_id}",
+        at=relation.noticed_at,
+        account_id=account_id,
+        data={"account_id": account_id, **relation_document(relation)},
     )
 
 

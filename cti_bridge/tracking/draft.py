@@ -125,6 +125,7 @@ class CallDraft:
     recorded: bool = False
     conference: bool = False
     voicemail: bool = False
+    survey_score: int | None = None
     estimated: bool = False
     ended_unseen: bool = False
     queue_exit: str | None = None
@@ -277,6 +278,7 @@ class CallDraft:
                 self.customer.name,
                 tuple(channels),
                 self.untrusted,
+                self.survey_score,
             )
         )
 

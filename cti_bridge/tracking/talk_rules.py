@@ -1,7 +1,10 @@
-"""Rules for what happens beside the talking: holds, recordings, voicemail, and who listens in."""
+"""Rules for what happens beside the talking and after it: holds, recordings, voicemail, surveys, and who listens in."""
 
 from cti_bridge.ami.messages import AmiEvent
+from cti_bridge.domain.satisfaction import HIGHEST_SCORE, LOWEST_SCORE
 from cti_bridge.tracking.switch import Switch
+
+_SCORES = {str(score): score for score in range(LOWEST_SCORE, HIGHEST_SCORE + 1)}
 
 
 def hold(switch: Switch, event: AmiEvent, at: float) -> None:
@@ -40,6 +43,15 @@ def voicemail(switch: Switch, event: AmiEvent, at: float) -> None:
     channel = switch.known(event)
     if channel is not None and channel.call is not None and channel.call.customer is channel:
         channel.call.voicemail = True
+
+
+def surveyed(switch: Switch, event: AmiEvent, at: float) -> None:
+    """`UserEvent(CtiSurvey,Score: 4)` of the site's dialplan, on the customer's own channel once the agent has hung up. The last
+    score counts; what is none (a key of the caller's that the dialplan let through) is passed over.
+    """
+    channel, score = switch.known(event), _SCORES.get(event.get("Score"))
+    if score is not None and channel is not None and channel.call is not None and channel.call.customer is channel:
+        channel.call.survey_score = score
 
 
 def spy_started(switch: Switch, event: AmiEvent, at: float) -> None:

@@ -40,6 +40,7 @@ RULES: Final[dict[str, Rule]] = {
     "ChanSpyStop": talk_rules.spy_stopped,
     "Newexten": queue_rules.application,
     "MessageWaiting": talk_rules.voicemail,
+    "UserEvent": talk_rules.surveyed,
     # queues
     "QueueCallerJoin": queue_rules.joined,
     "QueueCallerLeave": queue_rules.left,

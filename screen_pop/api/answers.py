@@ -16,6 +16,7 @@ from cti_bridge.domain.merge import DuplicateReason
 from cti_bridge.domain.profile import AlertKind, ChainPlace, CustomerKind, Stage
 from cti_bridge.domain.recorded_call import FindingKind, RecordSource
 from cti_bridge.domain.webhook import DeliveryState, WebhookEvent
+from screen_pop.api.relation_shapes import RelationShape, SatisfactionShape
 from screen_pop.pop import Recognition
 from screen_pop.ports import Role
 
@@ -94,6 +95,7 @@ class AccountAnswer(_Answer):
     updated_at: datetime
     profile: ProfileShape
     tier_reason: str | None
+    relation: RelationShape
     merged_into: str | None
     provisional: bool
 
@@ -147,6 +149,7 @@ class CaseAnswer(_Answer):
     solution: str | None
     step: ComplaintStep | None
     escalated_at: datetime | None
+    reopened_at: datetime | None
     closed_at: datetime | None
     closed_by: str | None
 
@@ -203,6 +206,7 @@ class InteractionAnswer(_Answer):
     subject: str | None
     disposition: str | None
     note: str | None
+    satisfaction: SatisfactionShape | None
     call_id: str | None
     call: CallAnswer | None
 

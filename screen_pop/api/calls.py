@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from cti_bridge.domain.call import CallId, Extension
+from cti_bridge.domain.satisfaction import Satisfaction, ScoreSource
 from screen_pop.api.answers import CallAnswer, InteractionAnswer, RequestAnswer
 from screen_pop.api.fields import Dialled, Fields, NoFields, PageQuery, call_id_of
 from screen_pop.api.interactions import LabelFields, check_account
 from screen_pop.api.problems import ApiProblem, not_found, not_in_this_call
+from screen_pop.api.relations import Score
 from screen_pop.api.route import AGENTS, PREFIX, SIGNED_IN, Answer, Asked, Route, list_answer, page_of
 from screen_pop.ports import Role
 from screen_pop.visible import View, agents_in, agents_of, live_call, talked_in, visible_calls
@@ -15,6 +17,12 @@ from screen_pop.visible import View, agents_in, agents_of, live_call, talked_in,
 
 class DialFields(Fields):
     to: Dialled
+
+
+class WrapUpFields(LabelFields):
+    """`satisfaction`: how satisfied the agent thinks the customer is, 1 to 5; a score that the customer gave stays."""
+
+    satisfaction: Score | None = None
 
 
 async def listed(asked: Asked, query: PageQuery) -> Answer:
@@ -64,12 +72,17 @@ async def transfer(asked: Asked, fields: DialFields) -> Answer:
     return await _steer(asked, asked.services.commands.transfer, to=fields.to)
 
 
-async def wrap_up(asked: Asked, fields: LabelFields) -> Answer:
+async def wrap_up(asked: Asked, fields: WrapUpFields) -> Answer:
     """Stored when answered; the agent's other browsers are told."""
     services = asked.services
     agent, call_id = await part_in_call(asked)
     await check_account(asked, fields.account_id)
-    interaction = await services.wrap_ups.save(call_id, agent, fields.given())
+    changes, now = fields.given(), services.now()
+    if fields.satisfaction is not None:
+        changes["satisfaction"] = Satisfaction(score=fields.satisfaction, source=ScoreSource.AGENT, by=agent, at=now)
+    interaction = await services.wrap_ups.save(call_id, agent, changes)
+    if "satisfaction" in changes:
+        await services.relations.refresh([interaction.account_id], now=now)
     if "account_id" in fields.model_fields_set:
         await services.callers.chosen(call_id, interaction.account_id, by=agent, now=services.now())
     await services.hub.wrap_up_saved(agent, call_id, interaction, at=services.now())
@@ -146,7 +159,7 @@ ROUTES = (
         summary="Save disposition and note",
         roles=AGENTS,
         handle=wrap_up,
-        fields=LabelFields,
+        fields=WrapUpFields,
         answer=InteractionAnswer,
     ),
 )

@@ -104,6 +104,7 @@ async def open_case(asked: Asked, fields: NewCaseFields) -> Answer:
         raise _problem(refused) from refused
     except ValueError as error:
         raise wrong_fields(Mistake(at="", message=str(error))) from error
+    await asked.services.relations.refresh([case.account_id], now=now)
     return Answer(document=case_document(case), status=201, headers={"Location": f"{PREFIX}/cases/{case.case_id}"})
 
 
@@ -115,13 +116,14 @@ async def show(asked: Asked, _: Fields) -> Answer:
 
 
 async def change(asked: Asked, fields: CaseFields) -> Answer:
-    changes = {name: getattr(fields, name) for name in fields.model_fields_set}
+    changes, now = {name: getattr(fields, name) for name in fields.model_fields_set}, asked.services.now()
     try:
-        case = await asked.services.cases.change(_case_id(asked), changes, by=asked.user.username, now=asked.services.now())
+        case = await asked.services.cases.change(_case_id(asked), changes, by=asked.user.username, now=now)
     except CaseRefused as refused:
         raise _problem(refused) from refused
     except ValueError as error:
         raise wrong_fields(Mistake(at="", message=str(error))) from error
+    await asked.services.relations.refresh([case.account_id], now=now)
     return Answer(document=case_document(case))
 
 

@@ -31,6 +31,9 @@ Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_witho
 Note = Annotated[str, Field(max_length=10_000), AfterValidator(_without_nul)]
 """Free text; shown as text only."""
 
+Comment = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_without_nul)]
+"""What a customer said of a contact."""
+
 Word = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_without_nul)]
 """A queue, an outcome, a language, a pause reason."""
 

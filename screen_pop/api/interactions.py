@@ -12,6 +12,7 @@ from screen_pop.api.accounts import wrong_cursor
 from screen_pop.api.answers import InteractionAnswer
 from screen_pop.api.fields import AccountIdField, Fields, Line, Moment, Note, PageQuery, Word, record_id
 from screen_pop.api.problems import Mistake, not_allowed, not_found, wrong_fields
+from screen_pop.api.relations import SatisfactionFields, check_source, satisfaction_of, writer_of
 from screen_pop.api.route import PREFIX, SIGNED_IN, Answer, Asked, Route, list_answer
 from screen_pop.ports import InteractionFilter, Page, Role
 from screen_pop.visible import talked_in
@@ -45,6 +46,7 @@ class NewInteractionFields(Fields):
     subject: Line | None = None
     note: Note | None = None
     outcome: Word | None = None
+    satisfaction: SatisfactionFields | None = None
 
     @field_validator("channel")
     @classmethod
@@ -105,6 +107,8 @@ async def add(asked: Asked, fields: NewInteractionFields) -> Answer:
     now = asked.services.now()
     if fields.started_at and fields.started_at > now + CLOCK_SKEW:
         raise wrong_fields(Mistake(at="started_at", message="is in the future"))
+    if fields.satisfaction is not None:
+        check_source(asked, fields.satisfaction.source)
     await check_account(asked, fields.account_id)
     interaction = Interaction(
         interaction_id=InteractionId(str(uuid_utils.uuid7())),
@@ -121,8 +125,11 @@ async def add(asked: Asked, fields: NewInteractionFields) -> Answer:
         note=fields.note,
         call_id=None,
         call=None,
+        satisfaction=satisfaction_of(fields.satisfaction, by=writer_of(asked), now=now),
     )
     added = await asked.services.interactions.add(interaction, idempotency_key=_idempotency_key(asked))
+    if added.satisfaction is not None:
+        await asked.services.relations.refresh([added.account_id], now=now)
     return Answer(document=asked.view.interaction(added), status=201)
 
 
@@ -138,8 +145,10 @@ async def change(asked: Asked, fields: LabelFields) -> Answer:
     changed = await interactions.change(interaction_id, changes=fields.given())
     if changed is None:
         raise not_found("interaction")
+    if "account_id" in fields.model_fields_set:
+        await asked.services.relations.refresh([interaction.account_id, changed.account_id], now=asked.services.now())
     if changed.call_id is not None and "account_id" in fields.model_fields_set:
-        by = asked.user.extension or asked.user.username
+        by = writer_of(asked)
         await asked.services.callers.chosen(changed.call_id, changed.account_id, by=by, now=asked.services.now())
     return Answer(document=asked.view.interaction(changed))
 

@@ -35,7 +35,9 @@ from screen_pop.ports import (
     Persons,
     Profiles,
     Readiness,
+    Relations,
     Role,
+    Scores,
     User,
     WrapUps,
 )
@@ -73,6 +75,8 @@ class Services:
     persons: Persons
     audit_log: AuditLog
     interactions: Interactions
+    scores: Scores
+    relations: Relations
     gaps: Gaps
     deliveries: Deliveries
     commands: CallCommands

@@ -4,12 +4,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 from playwright.async_api import Page, expect
 
 from cti_bridge.domain.call import CallState
+from cti_bridge.domain.relation import SignKind
 from tests.browser.conftest import open_live
 from tests.support import page_data
-from tests.support.page_server import PageServer, now, serve
+from tests.support.page_server import PageServer, now, problem, serve
+from tests.support.relations import a_relation
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -173,3 +176,50 @@ async def test_admin_sees_forged_events_as_an_alarm_and_mistakes_at_their_lines(
         mended = server.snapshot["routing"] | {"problems": [], "version": "aaaabbbbcccc"}
         await server.send({"type": "routing.state", "at": now(), "routing": mended})
         await expect(page.locator(".routing-state")).to_contain_text("Sound and in force")
+
+
+async def test_customers_who_may_be_leaving_are_named_only_when_asked_for(board: Page, board_server: PageServer) -> None:
+    first = page_data.account("a-1", "Wang <b>Fang</b>", relation=a_relation(SignKind.REPEATED_COMPLAINTS, SignKind.LONG_SILENCE))
+    second = page_data.account("a-2", "Marta Silva", tier=None, relation=a_relation(SignKind.UNKEPT_PROMISES, average=None))
+    pages = [{"items": [first], "next": "c2"}, {"items": [second], "next": None}]
+
+    async def next_page(_: object) -> web.Response:
+        return web.json_response(pages.pop(0))
+
+    board_server.answers["GET", "/churn-signs"] = next_page
+    panel = board.locator(".at-risk")
+    assert not any(path == "/churn-signs" for _, path, _ in board_server.requests)
+
+    await panel.get_by_role("heading", name="Customers who may be leaving").click()
+    rows = panel.locator("tbody tr")
+    await expect(rows).to_have_count(1)
+    await expect(rows.first).to_contain_text("Wang <b>Fang</b> Platinum")
+    await expect(rows.first).to_contain_text("2.4")
+    await expect(rows.first.locator("li")).to_have_text(
+        ["3 complaints since 2 Oct · “late parcel” came back", "silent for 131 days"]
+    )
+    await panel.get_by_role("button", name="Show more").click()
+
+    await expect(rows).to_have_count(2)
+    await expect(rows.nth(1).locator("td").first).to_have_text("–")
+    await expect(panel.get_by_role("button")).to_have_count(0)
+
+
+async def test_that_nobody_may_be_leaving_and_that_it_cannot_be_told_are_told_apart(
+    board: Page, board_server: PageServer
+) -> None:
+    answers = [web.json_response({"items": [], "next": None}), problem(503, "store-away")]
+
+    async def answer(_: object) -> web.Response:
+        return answers.pop(0)
+
+    board_server.answers["GET", "/churn-signs"] = answer
+    panel = board.locator(".at-risk")
+
+    await panel.locator("summary").click()
+    await expect(panel).to_contain_text("No customer shows a sign of leaving.")
+    await panel.locator("summary").click()
+    await panel.locator("summary").click()
+
+    await expect(panel.get_by_role("status")).to_contain_text("The customer store is away")
+    await expect(panel).not_to_contain_text("No customer shows")

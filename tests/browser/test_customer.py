@@ -1,5 +1,6 @@
 """What the agent's desktop shows of a customer beside the call, and the merging of doubles there."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -9,8 +10,10 @@ from playwright.async_api import Page, expect
 
 from cti_bridge.domain.call import CallState
 from cti_bridge.domain.profile import Alert, AlertKind, KeyDate, Profile, Stage
+from cti_bridge.domain.satisfaction import ScoreSource
 from tests.support import page_data
 from tests.support.page_server import PageServer
+from tests.support.relations import a_relation, a_score
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -136,3 +139,68 @@ async def test_a_promise_is_made_from_the_card(desk: Page, server: PageServer) -
     account_id = page_data.pop()["account"]["account_id"]
     sent = {"account_id": account_id, "kind": "call_back", "subject": "Ring back about 5512", "due_in_minutes": 240}
     assert ("POST", "/cases", sent) in server.requests
+
+
+async def test_signs_of_leaving_stand_on_the_card_with_their_figures(desk: Page, server: PageServer) -> None:
+    relation = a_relation()
+    problem = replace(relation.signs[1], figures={**relation.signs[1].figures, "problem": "<b>late</b> parcel"})
+    account = page_data.account(relation=replace(relation, signs=(relation.signs[0], problem, *relation.signs[2:])))
+    account["relation"]["churn_signs"].append({"sign": "of a newer server", "since": "", "noticed_at": "", "figures": {}})
+
+    await server.push("pop", **page_data.pop(account=account))
+
+    signs = desk.locator(".call-card .signs")
+    await expect(signs).to_contain_text("May be leaving")
+    await expect(signs.locator("li")).to_have_count(5)
+    for words in (
+        "in touch 1 time in 90 days, 6 in the 90 before",
+        "3 complaints since 2 Oct",
+        "“<b>late</b> parcel” came back",
+        "satisfaction 1.7 of 5 (last 3 scores)",
+        "silent for 131 days",
+        "2 promises not kept in time (180 days)",
+    ):
+        await expect(signs).to_contain_text(words)
+    await desk.get_by_text("Customer's file").click()
+    await expect(desk.locator(".file")).to_contain_text("2.4 of 5 (last 7)")
+
+
+async def test_scores_stand_on_the_timeline_and_say_who_gave_them(desk: Page, server: PageServer) -> None:
+    surveyed = page_data.interaction("h1", satisfaction=a_score(2, comment="Nobody <b>rang</b>"))
+    judged = page_data.interaction("h2", satisfaction=a_score(5, source=ScoreSource.AGENT, comment=None))
+    await server.push("pop", **page_data.pop(history=[surveyed, judged, page_data.interaction("h3")]))
+
+    lines = desk.locator(".timeline li")
+    await expect(lines.nth(0).get_by_role("img", name="Satisfaction 2 of 5, given by the customer")).to_have_text("★★☆☆☆")
+    await expect(lines.nth(0).locator(".timeline-quote")).to_have_text("Nobody <b>rang</b>")
+    await expect(lines.nth(1).get_by_role("img", name="Satisfaction 5 of 5, in the agent's view")).to_have_text("★★★★★")
+    await expect(lines.nth(2).locator(".stars")).to_have_count(0)
+
+
+async def test_the_agent_scores_the_call_and_takes_it_back(desk: Page, server: PageServer) -> None:
+    await server.push("pop", **page_data.pop())
+    await expect(desk.locator(".scores")).to_have_count(0)  # while it rings there is nothing to judge
+    await server.push("call.answered", call=page_data.call(state=CallState.TALKING, talking=("1001",)))
+    scores = desk.locator(".scores")
+
+    await scores.locator("label").nth(3).click()
+    await expect(scores).to_contain_text("satisfied")
+    await expect(desk.locator(".saved-state")).to_contain_text("Saved")
+    await expect(scores.get_by_role("radio", name="4 satisfied")).to_be_checked()
+    await scores.get_by_role("button", name="Clear").click()
+
+    await expect(scores.get_by_role("radio", checked=True)).to_have_count(0)
+    await server.wait_for(lambda one: sum(method == "PATCH" for method, *_ in one.requests) == 2)
+    sent = [body for method, path, body in server.requests if method == "PATCH" and path.endswith("/wrap-up")]
+    assert sent == [{"satisfaction": 4}, {"satisfaction": None}]
+
+
+async def test_a_score_that_the_customer_gave_is_shown_and_not_asked_for(desk: Page, server: PageServer) -> None:
+    call = page_data.call(state=CallState.TALKING, talking=("1001",))
+    await server.push("pop", **page_data.pop())
+    await server.push("call.answered", call=call)
+    interaction = page_data.interaction("i1", call_id=call["call_id"], document=call, satisfaction=a_score(5))
+    await server.push("wrap_up.saved", call_id=call["call_id"], interaction=interaction)
+
+    await expect(desk.locator(".customers-score")).to_contain_text("★★★★★ given by the customer")
+    await expect(desk.locator(".scores")).to_have_count(0)

@@ -10,9 +10,11 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from cti_bridge.domain.call import CallState
+from cti_bridge.domain.relation import Relation, SignKind
 from tests.browser.conftest import open_live
 from tests.support import page_data
 from tests.support.page_server import PageServer, serve
+from tests.support.relations import a_score, a_sign
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -60,9 +62,12 @@ async def somebody(request: pytest.FixtureRequest) -> AsyncIterator[tuple[str, P
 def everywhere(text: str, number: int) -> dict[str, Any]:
     """A pop that carries the text in every field a caller or a colleague can write."""
     call = page_data.call(f"main:{number}", name=text, number=text, queue=text, ringing=("1001",))
-    who = page_data.account(f"a{number}", text, company=text, note=text)
+    complaints = a_sign(SignKind.REPEATED_COMPLAINTS, problem=text)
+    relation = Relation(judged_at=complaints.noticed_at, signs=(complaints,))
+    who = page_data.account(f"a{number}", text, company=text, note=text, relation=relation)
     routing = {"rule": text, "queue": text, "priority": 1, "reason": text, "rules_version": text}
-    contacts = [page_data.interaction(f"i{number}", subject=text, note=text, disposition=text, agent=text, queue=text)]
+    written = {"subject": text, "note": text, "disposition": text, "agent": text, "queue": text}
+    contacts = [page_data.interaction(f"i{number}", satisfaction=a_score(comment=text), **written)]
     candidates = [{"account": who, "reason": "exact_number"}]
     facts = [{"label": text, "value": text}]
     elsewhere = [page_data.external(source=text, id=text, name=text, company=text, link=text, facts=facts)]

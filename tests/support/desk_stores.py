@@ -12,14 +12,16 @@ from cti_bridge.domain.audit_log import AuditAction, AuditEntry
 from cti_bridge.domain.call import CallId, Extension
 from cti_bridge.domain.case import Case, CaseFilter, CaseId, CaseKind, CaseRefused, ComplaintStep
 from cti_bridge.domain.errors import StorageError
+from cti_bridge.domain.interaction import Interaction, InteractionId
 from cti_bridge.domain.listing import Page
 from cti_bridge.domain.merge import Duplicate, Merge, MergeId, MergeRefused
 from cti_bridge.domain.person import Erased, PersonRefused
+from cti_bridge.domain.satisfaction import Satisfaction, ScoreRefused
 from cti_bridge.domain.tiers import TierChange
 from cti_bridge.domain.webhook import Delivery, DeliveryId, DeliveryState
 from screen_pop.pop import Chosen, Identified, identify
 from screen_pop.ports import CommandRefused
-from tests.support.stores import FakeAccounts, an_account
+from tests.support.stores import FakeAccounts, FakeInteractions, an_account
 
 
 @dataclass
@@ -125,6 +127,7 @@ class FakeCases:
             solution=None,
             step=ComplaintStep.RECORDED if kind is CaseKind.COMPLAINT else None,
             escalated_at=None,
+            reopened_at=None,
             closed_at=None,
             closed_by=None,
             **more,
@@ -149,6 +152,37 @@ class FakeCases:
             raise ValueError("not ours")
         self.asked.append(wanted)
         return Page(items=tuple(self.kept.values()), next=None)
+
+
+@dataclass
+class FakeScores:
+    """Refuses everything while `refusal` is set."""
+
+    interactions: FakeInteractions
+    refusal: ScoreRefused | None = None
+
+    async def set(
+        self, interaction_id: InteractionId, given: Satisfaction | None, *, by: str, by_agent: bool, now: datetime
+    ) -> Interaction | None:
+        if self.refusal:
+            raise self.refusal
+        return self.interactions.put(replace(self.interactions.kept[interaction_id], satisfaction=given))
+
+
+@dataclass
+class FakeRelations:
+    """`refreshed`: the accounts that were to be judged anew, in order."""
+
+    accounts: FakeAccounts
+    refreshed: list[AccountId | None] = field(default_factory=list)
+
+    async def refresh(self, ids: Sequence[AccountId | None], *, now: datetime) -> None:
+        self.refreshed += ids
+
+    async def at_risk(self, *, cursor: str | None, limit: int) -> Page[Account]:
+        if cursor is not None:
+            raise ValueError("not ours")
+        return Page(items=tuple(one for one in self.accounts.kept.values() if one.relation.signs)[:limit], next=None)
 
 
 @dataclass

@@ -25,6 +25,8 @@ from cti_bridge.domain.figures import QueueFigures, figures_document
 from cti_bridge.domain.gap import Gap, GapCause, GapId, gap_document
 from cti_bridge.domain.interaction import Channel, Interaction, InteractionId, interaction_document
 from cti_bridge.domain.profile import NOTHING_KNOWN, Profile
+from cti_bridge.domain.relation import NOTHING_MEASURED, Relation
+from cti_bridge.domain.satisfaction import Satisfaction
 
 EXTENSION = Extension("1001")
 AGENT = {"username": "ana", "name": "Ana Duarte", "role": "agent", "extension": "1001", "language": "en"}
@@ -47,6 +49,7 @@ def account(
     profile: Profile = NOTHING_KNOWN,
     tier_reason: str | None = None,
     provisional: bool = False,
+    relation: Relation = NOTHING_MEASURED,
 ) -> dict[str, Any]:
     return account_document(
         Account(
@@ -65,6 +68,7 @@ def account(
             profile=profile,
             tier_reason=tier_reason,
             provisional=provisional,
+            relation=relation,
         )
     )
 
@@ -153,6 +157,7 @@ def interaction(
     queue: str | None = "support",
     call_id: str | None = None,
     document: dict[str, Any] | None = None,
+    satisfaction: Satisfaction | None = None,
 ) -> dict[str, Any]:
     return interaction_document(
         Interaction(
@@ -170,6 +175,7 @@ def interaction(
             note=note,
             call_id=CallId(call_id) if call_id else None,
             call=document,
+            satisfaction=satisfaction,
         )
     )
 

@@ -19,7 +19,9 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from cti_bridge.domain.call import iso_utc
+from cti_bridge.domain.satisfaction import ScoreSource
 from tests.support import page_data
+from tests.support.relations import a_score
 
 PAGE = Path(__file__).resolve().parents[2] / "screen_pop" / "page"
 Answer = Callable[[dict[str, Any]], Awaitable[web.Response]]
@@ -159,7 +161,7 @@ class PageServer:
             case "PATCH", ["accounts", account_id]:
                 return web.json_response(page_data.account(account_id, body["name"], company=body.get("company"), tier=None))
             case "PATCH", ["calls", call_id, "wrap-up"]:
-                return web.json_response(page_data.interaction(f"i-{call_id}", call_id=call_id, **body))
+                return web.json_response(page_data.interaction(f"i-{call_id}", call_id=call_id, **_scored(body)))
             case (("POST" | "PUT"), _):
                 return web.json_response({"request_id": "r1"}, status=202)
         return problem(404, "not-found")
@@ -182,6 +184,11 @@ class PageServer:
             "lookup": pops[-1]["lookup"] if pops else "unknown",
             "chosen": None if method == "DELETE" else {"by": "1001", "at": now(), "learnt": account is not None},
         }
+
+
+def _scored(wrap_up: dict[str, Any]) -> dict[str, Any]:
+    score = wrap_up.get("satisfaction")
+    return wrap_up if score is None else wrap_up | {"satisfaction": a_score(score, source=ScoreSource.AGENT, comment=None)}
 
 
 def now() -> str:

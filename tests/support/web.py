@@ -28,6 +28,8 @@ from tests.support.desk_stores import (
     FakeMerges,
     FakePersons,
     FakeProfiles,
+    FakeRelations,
+    FakeScores,
 )
 from tests.support.gaps import FakeGaps
 from tests.support.stores import (
@@ -81,6 +83,8 @@ class Web:
     persons: FakePersons
     audit_log: FakeAuditLog
     interactions: FakeInteractions
+    scores: FakeScores
+    relations: FakeRelations
     commands: FakeCommands
     callers: FakeCallers
     live: FakeLive
@@ -180,6 +184,7 @@ async def running_web(
     sessions, commands, live, readiness = FakeSessions(users), FakeCommands(), FakeLive(), FakeReadiness()
     callers, deliveries = FakeCallers(accounts), FakeDeliveries()
     persons, audit_log = FakePersons(accounts), FakeAuditLog()
+    scores, relations = FakeScores(interactions), FakeRelations(accounts)
     ports = Ports(
         users=users,
         sessions=sessions,
@@ -192,6 +197,8 @@ async def running_web(
         persons=persons,
         audit_log=audit_log,
         interactions=interactions,
+        scores=scores,
+        relations=relations,
         gaps=FakeGaps(),
         deliveries=deliveries,
         commands=commands,
@@ -235,6 +242,8 @@ async def running_web(
             persons=persons,
             audit_log=audit_log,
             interactions=interactions,
+            scores=scores,
+            relations=relations,
             commands=commands,
             callers=callers,
             live=live,

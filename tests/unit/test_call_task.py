@@ -77,11 +77,17 @@ class Stage:
             lookup=Lookup(self.customers, "GB"),
             recorder=self.records,
             decision_for=lambda pbx, uniqueid: DECISION if (pbx, uniqueid) == ("main", "1.1") else None,
+            surveyed=self._surveyed,
         )
+        self.surveyed: list[str] = []
         self._browser = self.hub.attach(AGENT, b"")
         self._browser.cursor = self._browser.receiver.outbox.newest_id
         self._browser.is_open = True
         self.story = asyncio.create_task(handle_call(self.events, self.desk))
+
+    async def _surveyed(self, call_id: str) -> None:
+        assert self.records.put_calls
+        self.surveyed.append(call_id)
 
     def tell(self, *events: CallEvent) -> None:
         for event in events:
@@ -307,3 +313,14 @@ async def test_a_call_that_cannot_be_recorded_ends_its_story_and_raises_nothing(
     assert await stage.story is False, "the journal has it"
 
     assert [one["type"] for one in stage.heard()] == ["call.ended"]
+
+
+@pytest.mark.parametrize(("score", "told"), [(4, ["main:1.1"]), (None, [])])
+async def test_a_survey_is_told_once_its_call_is_stored(score: int | None, told: list[str]) -> None:
+    stage = Stage()
+
+    stage.tell(arrived(), CallEnded(call=a_call(state=CallState.ENDED, survey_score=score, ended_at=NOW), at=NOW))
+    async with asyncio.timeout(5):
+        await stage.story
+
+    assert stage.surveyed == told

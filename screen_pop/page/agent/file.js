@@ -4,6 +4,7 @@ import { html } from '../lib/html.js';
 import { Icon } from '../lib/icons.js';
 import { shown, shownLines } from '../lib/hostile.js';
 import { t, tag } from '../lib/locale.js';
+import { ChurnSigns, satisfactionWords } from '../lib/relation.js';
 
 /** @param {string} on ISO 8601 date */
 const dateOf = (on) => new Intl.DateTimeFormat(tag(), { dateStyle: 'medium', timeZone: 'UTC' }).format(new Date(on));
@@ -14,6 +15,7 @@ export function CustomerFile({ account, today = new Date().toISOString().slice(0
   if (!profile) return null;
   const alerts = profile.alerts.filter((/** @type {any} */ one) => !one.until || one.until >= today);
   const facts = [
+    account.relation?.satisfaction && [t('satisfaction.title'), satisfactionWords(account.relation)],
     profile.stage && [t('file.stage'), t(`stage.${profile.stage}`)],
     profile.kind === 'internal' && [t('file.kind'), t('kind.internal')],
     profile.chain_place && [t('file.chain_place'), t(`chain.${profile.chain_place}`)],
@@ -26,6 +28,7 @@ export function CustomerFile({ account, today = new Date().toISOString().slice(0
     ${alerts.map((/** @type {any} */ one) => html`<p class="callout bad" key=${one.kind}><${Icon} name="warning" size=${16} />
       <span><strong>${t(`alert.${one.kind}`)}</strong> <bdi>${shown(one.text, 200)}</bdi></span></p>`)}
     ${profile.taboos && html`<p class="callout bad"><${Icon} name="warning" size=${16} /><span><strong>${t('file.taboos')}</strong> <bdi>${shownLines(profile.taboos, 300)}</bdi></span></p>`}
+    <${ChurnSigns} relation=${account.relation} />
     ${profile.preferences && html`<p class="callout note"><${Icon} name="user" size=${16} /><span><strong>${t('file.preferences')}</strong> <bdi>${shownLines(profile.preferences, 300)}</bdi></span></p>`}
     ${facts.length > 0 && html`<details class="file"><summary>${t('file.title')}</summary>
       <dl>${facts.map(([name, value]) => html`<div key=${name}><dt><bdi>${name}</bdi></dt><dd><bdi>${value}</bdi></dd></div>`)}</dl></details>`}`;

@@ -10,6 +10,7 @@ import { t, tOr } from '../lib/locale.js';
 import { wordsOf } from '../lib/rest.js';
 import { isMasked, Reveal } from '../lib/reveal.js';
 import { timelineOf } from './records.js';
+import { Stars } from '../lib/relation.js';
 import { dispositionWords } from './wrap_up_form.js';
 
 const CHANNEL_ICONS = { phone: 'phone', email: 'mail', web: 'chat', chat: 'chat', sms: 'chat', fax: 'letter', letter: 'letter', visit: 'user' };
@@ -37,7 +38,8 @@ export function Timeline({ card }) {
       ${items.map((one) => html`<li key=${one.interaction_id}>
         <span class="timeline-icon"><${Icon} name=${CHANNEL_ICONS[one.channel] ?? 'chat'} size=${16} /></span>
         <p class="timeline-head"><strong>${headline(one)}</strong><time datetime=${one.started_at}>${when(one.started_at, now.value)}</time></p>
-        <p class="quiet">${facts(one)}</p>
+        <p class="quiet">${facts(one)}${one.satisfaction && html` <${Stars} satisfaction=${one.satisfaction} />`}</p>
+        ${one.satisfaction?.comment && html`<p class="timeline-quote"><bdi>${shownLines(one.satisfaction.comment, 280)}</bdi></p>`}
         ${one.note && html`<p class="timeline-note"><bdi>${shownLines(one.note, 280)}</bdi></p>`}
       </li>`)}
     </ol>

@@ -12,7 +12,7 @@ const RETRY_MS = [2000, 5000, 15_000];
 const KEY = 'cti.draft.';
 
 /**
- * @typedef {{disposition?: string|null, note?: string|null, account_id?: string}} Fields
+ * @typedef {{disposition?: string|null, note?: string|null, account_id?: string, satisfaction?: number|null}} Fields
  * @typedef {{fields: Fields, state: 'clean'|'unsaved'|'saving'|'saved'|'failed', savedAt: number|null, refusal: Refusal|null}} Draft
  */
 

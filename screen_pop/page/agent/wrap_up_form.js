@@ -5,6 +5,7 @@ import { timeOfDay } from '../lib/format.js';
 import { Icon } from '../lib/icons.js';
 import { shown } from '../lib/hostile.js';
 import { t } from '../lib/locale.js';
+import { SatisfactionField } from './satisfaction_field.js';
 
 /** The codes that go to the server; another code that stands on a record is shown as it is. */
 const DISPOSITIONS = ['resolved', 'information', 'call_back', 'complaint', 'sale', 'wrong_number'];
@@ -20,6 +21,7 @@ export function WrapUpForm({ card, workplace }) {
   const { fields, state } = draft.value;
   const note = fields.note ?? interaction?.note ?? '';
   const disposition = fields.disposition ?? interaction?.disposition ?? '';
+  const score = 'satisfaction' in fields ? fields.satisfaction : interaction?.satisfaction?.score ?? null;
   const early = phase === 'ringing';
   const codes = disposition && !DISPOSITIONS.includes(disposition) ? [...DISPOSITIONS, disposition] : DISPOSITIONS;
 
@@ -43,11 +45,12 @@ export function WrapUpForm({ card, workplace }) {
     </div>
     <textarea id="note" rows="3" maxlength="4000" aria-keyshortcuts="Alt+N" placeholder=${t('wrap_up.note_hint')} value=${note}
       onInput=${(/** @type {any} */ event) => change({ note: event.target.value })}></textarea>
-    <fieldset class="dispositions">
+    <fieldset class="pills dispositions">
       <legend>${t('wrap_up.disposition')}</legend>
       ${codes.map((code, index) => html`<label key=${code}><input type="radio" name="disposition" value=${code} checked=${disposition === code}
         onChange=${() => change({ disposition: code })} /><span><i aria-hidden="true">${index + 1}</i>${dispositionWords(code)}</span></label>`)}
     </fieldset>
+    ${!early && html`<${SatisfactionField} score=${score} stored=${interaction?.satisfaction} onChange=${(/** @type {number|null} */ one) => change({ satisfaction: one })} />`}
     ${phase === 'wrap_up' && html`<div class="wrap-up-actions">
       <button type="button" class="button primary" disabled=${state === 'saving'} onClick=${() => controls.finish(callId)}>
         <${Icon} name="check" />${t('wrap_up.save_ready')}<kbd>Ctrl Enter</kbd></button>

@@ -22,6 +22,9 @@ export function percent(share) {
   return new Intl.NumberFormat(tag(), { style: 'percent', maximumFractionDigits: 0 }).format(share);
 }
 
+/** A mean, with one digit behind the point. @param {number} figure */
+export const decimal = (figure) => new Intl.NumberFormat(tag(), { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(figure);
+
 /** The time of day, 24 h. @param {string|number} at */
 export function timeOfDay(at, { seconds = false } = {}) {
   return new Intl.DateTimeFormat(tag(), {

@@ -12,6 +12,7 @@ import { t } from '../lib/locale.js';
 import { toSignIn } from '../lib/rest.js';
 import { Brand, ConnectionBanner, freshness, startPage, Tools } from '../lib/shell.js';
 import { AgentTable } from './agents.js';
+import { AtRisk } from './at_risk.js';
 import { openBoard } from './board.js';
 import { CallRecord, CallTable } from './calls.js';
 import { Heroes, QueueTable } from './queues.js';
@@ -40,6 +41,7 @@ function Board({ board, link, user }) {
         <${AgentTable} agents=${board.agents.value} fresh=${fresh} />
         <${CallTable} board=${board} fresh=${fresh} />
       </div>
+      <${AtRisk} />
     </main>
     ${board.opened.value && html`<${CallRecord} key=${board.opened.value} callId=${board.opened.value} board=${board} />`}
   `;

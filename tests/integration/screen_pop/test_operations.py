@@ -14,6 +14,7 @@ from cti_bridge.domain.interaction import Channel, interaction_document
 from screen_pop.api import answers
 from screen_pop.ports import Check
 from screen_pop.visible import link_document, routing_document, seen_gap_document
+from tests.support.relations import a_relation, a_score
 from tests.support.stores import AGENT, a_call, an_account, an_interaction
 from tests.support.web import Web
 
@@ -130,8 +131,9 @@ def test_documents_have_the_shape_that_the_api_describes(web: Web) -> None:
     for shape, document in (
         (answers.CallAnswer, call),
         (answers.AccountAnswer, account_document(an_account())),
+        (answers.AccountAnswer, account_document(an_account(relation=a_relation()))),
         (answers.InteractionAnswer, interaction_document(an_interaction(call=call))),
-        (answers.InteractionAnswer, interaction_document(an_interaction(channel=Channel.EMAIL))),
+        (answers.InteractionAnswer, interaction_document(an_interaction(channel=Channel.EMAIL, satisfaction=a_score()))),
         (answers.AgentAnswer, agent_document(web.live.the_agents[0])),
         (answers.FiguresAnswer, figures_document(web.live.the_queues[0])),
         (answers.AuditAnswer, audit_document(web.live.the_audits[0])),

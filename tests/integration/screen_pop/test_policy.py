@@ -37,6 +37,8 @@ MATRIX: dict[str, set[str]] = {
     "GET /api/v1/interactions": ALL,
     "POST /api/v1/interactions": ALL,
     "PATCH /api/v1/interactions/{interaction_id}": ALL,
+    "PUT /api/v1/interactions/{interaction_id}/satisfaction": ALL,
+    "GET /api/v1/churn-signs": LEADERS,
     "GET /api/v1/calls": ALL,
     "GET /api/v1/calls/{call_id}": ALL,
     "POST /api/v1/calls": AGENTS,

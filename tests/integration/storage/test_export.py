@@ -14,6 +14,8 @@ from storage.database import Database
 from storage.export import cell_text, export_accounts, export_interactions, safe_cell
 from storage.import_accounts import import_accounts
 from storage.interactions import Interactions
+from storage.relations import Relations
+from tests.support.relations import a_score
 from tests.support.store import NOW, an_account, an_email
 
 FORMULAS = ['=HYPERLINK("http://x")', "+1", "-2+3", "@SUM(A1)", "\tx", "\r=1", "=1\n,2"]
@@ -46,6 +48,24 @@ async def test_accounts_come_in_again_as_they_went_out(database: Database, accou
     ]
     assert (again.rows, again.known, again.added) == (2, 2, 0)
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
+
+
+async def test_scores_and_signs_go_out_and_are_passed_over_on_the_way_in(database: Database, accounts: Accounts, tmp_path: Path):
+    account = await an_account(accounts, name="Zoë Quinn")
+    for minute in range(3):
+        email = an_email(minute, account_id=account.account_id, satisfaction=a_score(2, comment="=late"))
+        await Interactions(database).add(email, idempotency_key=None)
+    await Relations(database, accounts).refresh([account.account_id], now=NOW)
+
+    await export_accounts(database, accounts, tmp_path / "accounts.csv")
+    await export_interactions(database, tmp_path / "contacts.csv", since=None, until=None)
+
+    (row,) = rows_of(tmp_path / "accounts.csv")
+    assert (row["satisfaction"], row["churn_signs"]) == ("2.0", "low_satisfaction")
+    contact = rows_of(tmp_path / "contacts.csv")[0]
+    names = ("satisfaction", "satisfaction_source", "satisfaction_comment")
+    assert [contact[name] for name in names] == ["2", "survey", "'=late"]
+    assert (await import_accounts(database, accounts, tmp_path / "accounts.csv", dry_run=True, now=NOW)).known == 1
 
 
 async def test_json_holds_the_documents_of_the_api(database: Database, accounts: Accounts, tmp_path: Path):

@@ -12,6 +12,7 @@ from cti_bridge.domain.account import Account, AccountId, ContactKind, Tier
 from cti_bridge.domain.audit import PutCall
 from cti_bridge.domain.call import CallId, Direction, Transfer, TransferType
 from cti_bridge.domain.case import CaseKind
+from cti_bridge.domain.churn import ChurnRules
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.person import PersonRefused
 from cti_bridge.domain.recorded_call import RecordSource
@@ -28,8 +29,10 @@ from storage.merges import Merges
 from storage.persons import Persons, _erase
 from storage.profiles import Profiles
 from storage.recorder import Recorder
+from storage.relations import Relations
 from storage.schema import interaction_legs, interactions, metadata
 from storage.webhooks import Outbox
+from tests.support.relations import a_score
 from tests.support.store import NOW, a_finished_call, an_account, an_email
 
 NUMBER, AS_SHOWN = "+442079460777", "02079460777"
@@ -81,7 +84,8 @@ async def canary(database: Database, accounts: Accounts, recorder: Recorder, out
 
     mistaken = await merges.merge(wrong.account_id, one.account_id, by="ada", now=NOW)
     await merges.undo(mistaken.merge_id, by="ada", now=NOW)
-    await interactions_.add(an_email(account_id=double.account_id, note="canary mail"), idempotency_key="canary-1")
+    mail = an_email(account_id=double.account_id, note="canary mail", satisfaction=a_score(comment="canary is cross"))
+    await interactions_.add(mail, idempotency_key="canary-1")
     await merges.merge(one.account_id, double.account_id, by="ada", now=NOW)
 
     await recorder.put(a_canarys_call(1, transfers=TRANSFERS), one.account_id)
@@ -92,6 +96,8 @@ async def canary(database: Database, accounts: Accounts, recorder: Recorder, out
         await recorder.set_wrap_up(call_id, {"note": "canary sang", "disposition": "canary"}, call=None, now=NOW)
     await choices.learn(NUMBER, one.account_id, call_id=CallId("main:1795314829.1"), chosen_by="1002", now=NOW)
     await Cases(database, outbox).open(one.account_id, kind=CaseKind.COMPLAINT, subject="canary is ill", by="ada", now=NOW)
+    rules = ChurnRules(complaints_at_least=1)
+    await Relations(database, accounts, rules=rules, outbox=outbox).refresh([one.account_id], now=NOW)
     found = await accounts.by_id(one.account_id)
     assert found is not None
     return found
@@ -154,6 +160,8 @@ async def test_the_contacts_stay_as_figures(database: Database, persons: Persons
     assert (call.call["talk_s"], call.call["queues"], call.call["customer_number"]) == (31.0, ["support"], None)
     assert call.call["transfers"] == [{"type": "blind", "from": "1002", "to": ""}]
     assert len(legs) == 9
+    (mail,) = await database.fetch(select(interactions).where(interactions.c.channel == "email"))
+    assert (mail.score, mail.score_source, mail.score_comment) == (4, "survey", None)
     assert {leg.party for leg in legs} == {"1001", "1002"}
 
 
@@ -266,6 +274,9 @@ async def test_the_export_holds_everything_of_the_customer(database: Database, p
     assert len(told["merges"]) == 2
     by_channel = {one["channel"]: one for one in told["interactions"]}
     assert by_channel["email"]["note"] == "canary mail"
+    assert by_channel["email"]["satisfaction"]["comment"] == "canary is cross"
+    assert told["accounts"][0]["relation"]["satisfaction"] == {"average": 4.0, "count": 1}
+    assert [one["sign"] for one in told["accounts"][0]["relation"]["churn_signs"]] == ["repeated_complaints"]
     assert [leg["party"] for leg in by_channel["phone"]["legs"]] == ["1001", "1002", "1002"]
     assert "theirs" not in file.read_text()
 

@@ -12,11 +12,18 @@ from cti_bridge.domain.call import Call, CallId, Outcome, call_document
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.interaction import Interaction
 from cti_bridge.domain.listing import InteractionFilter
+from cti_bridge.domain.relation import AverageScore
+from cti_bridge.domain.satisfaction import Satisfaction, ScoreSource
+from cti_bridge.domain.webhook import WebhookEvent
 from storage.accounts import Accounts
 from storage.database import Database
 from storage.interactions import Interactions
 from storage.recorder import Recorder
+from storage.relations import Relations
 from storage.schema import interaction_legs, interactions
+from storage.scores import Scores
+from storage.webhooks import Deliveries, Outbox
+from tests.support.relations import a_score
 from tests.support.store import NOW, a_finished_call, an_account
 
 
@@ -289,3 +296,27 @@ class _Notes:
     def warning(self, event: str, **_: object) -> None:
         assert event == "recorder.store_away"
         self._retried.set()
+
+
+async def test_the_answer_to_a_survey_is_put_on_the_contact_once(database: Database, zoe: AccountId):
+    """A replay after a crash puts the call again: what a supervisor made of the score since stays."""
+    outbox = Outbox(database=database, asked_for={WebhookEvent.INTERACTION_SCORED: ["crm"]}, now=lambda: NOW)
+    call = a_finished_call(survey_score=2)
+    agents = a_score(5, source=ScoreSource.AGENT, by="1002", comment=None)
+    async with running(Recorder(database, outbox=outbox)) as recorder:
+        await recorder.set_wrap_up(call.call_id, {"satisfaction": agents}, call=call, now=NOW)
+        await recorder.put(call, zoe)
+        surveyed = await stored(database, call)
+        mended = a_score(3, by="sue")
+        await Scores(database).set(surveyed.interaction_id, mended, by="sue", by_agent=False, now=NOW)
+        await recorder.put(call, zoe)
+        await recorder.put(a_finished_call(2), zoe)
+
+    assert surveyed.satisfaction == Satisfaction(score=2, source=ScoreSource.SURVEY, by="main", at=call.ended_at)
+    assert (await stored(database, call)).satisfaction == mended
+    assert (await stored(database, a_finished_call(2))).satisfaction is None
+    assert len(await Deliveries(database).due("crm", now=NOW, limit=9)) == 2
+    accounts = Accounts(database, region="GB")
+    await Relations(database, accounts).refresh_of_call(call.call_id, now=NOW)
+    account = await accounts.by_id(zoe)
+    assert account.relation.satisfaction == AverageScore(average=3.0, count=1)

@@ -244,3 +244,26 @@ def test_a_customer_who_goes_on_in_the_dialplan_was_not_transferred() -> None:
     story.tell("Hangup", **snapshot(**ALICE), Cause="16").dials(BOB).rings(BOB)
 
     assert story.tracker.live(story.now)[0].transfers == ()
+
+
+@pytest.mark.parametrize(
+    ("leg", "scores", "told"),
+    [
+        (CUSTOMER, ("4",), 4),
+        (CUSTOMER, ("1", "5"), 5),
+        (CUSTOMER, ("3", "9", "", "-1", "4x", "٤"), 3),
+        (ALICE, ("5",), None),
+        ({"channel": "PJSIP/trunk-00000009", "uid": "9.9"}, ("5",), None),
+        (CUSTOMER, (), None),
+    ],
+)
+def test_the_customers_last_answer_to_the_survey_goes_with_the_call(
+    leg: dict[str, str], scores: tuple[str, ...], told: int | None
+) -> None:
+    story = a_talk().bridge("BridgeLeave", 1, ALICE).bridge("BridgeLeave", 0, CUSTOMER)
+
+    for score in scores:
+        story.tell("UserEvent", **snapshot(**leg), UserEvent="CtiSurvey", Score=score)
+    story.tell("Hangup", **snapshot(**ALICE), Cause="16").tell("Hangup", **snapshot(**CUSTOMER), Cause="16", after=5)
+
+    assert story.ended().survey_score == told
