@@ -9,7 +9,7 @@ and back on SQLite. Whatever goes wrong leaves here as `StorageError`, whose tex
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
@@ -67,15 +67,19 @@ class Database:
         with store_errors():
             return await _replacing_dead(self._reader, lambda connection: connection.execute(statement, parameters).all())
 
-    async def fetch_urgent(self, work: Callable[[Connection], T]) -> T:
-        """What `work` reads while a phone rings: on connections that no report can take, on SQLite in one step of a thread.
+    def fetch_urgent(self, work: Callable[[Connection], T]) -> Awaitable[T]:
+        """What `work` reads while a phone rings: on connections that no report can take, on SQLite in one step of a thread, which
+        has begun when this returns.
 
         As `fetch` otherwise. Raises StorageError.
         """
+        if isinstance(self._urgent, _SqliteThreads):
+            return self._urgent.do(work)
+        return self._fetch_urgent(self._urgent, work)
+
+    async def _fetch_urgent(self, engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
         with store_errors():
-            if isinstance(self._urgent, _SqliteThreads):
-                return await self._urgent.do(work)
-            return await _replacing_dead(self._urgent, work)
+            return await _replacing_dead(engine, work)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -90,10 +94,10 @@ class Database:
 
     async def commit(self, work: Callable[[Connection], T]) -> T:
         """Does `work` in a transaction, as `write`, and gives its result; on SQLite in one step of a thread."""
+        if self._commits:
+            async with self._turn:
+                return await self._commits.do(work)
         with store_errors():
-            if self._commits:
-                async with self._turn:
-                    return await self._commits.do(work)
             async with self._writer.begin() as connection:
                 return await connection.run_sync(work)
 
@@ -157,9 +161,13 @@ class _SqliteThreads:
         """A reading thread's own connection: taking one from the pool costs a third of a short read."""
         self._opened: set[Connection] = set()
 
-    async def do(self, work: Callable[[Connection], T]) -> T:
-        """Begun work goes on to its end when the waiting is cancelled."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._do, work)
+    def do(self, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
+        """Begun work goes on to its end when the waiting is cancelled. The future raises StorageError."""
+        return asyncio.get_running_loop().run_in_executor(self._threads, self._told, work)
+
+    def _told(self, work: Callable[[Connection], T]) -> T:
+        with store_errors():
+            return self._do(work)
 
     def _commit(self, work: Callable[[Connection], T]) -> T:
         with self._engine.begin() as connection:
