@@ -7,11 +7,11 @@ and back on SQLite. Whatever goes wrong leaves here as `StorageError`, whose tex
 """
 
 import asyncio
+import concurrent.futures
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -155,17 +155,32 @@ class _SqliteThreads:
             url.set(drivername="sqlite"), pool_size=count, max_overflow=0, hide_parameters=True, **options
         )
         _prepare_sqlite(self._engine, reads_only=reads_only)
-        self._threads = ThreadPoolExecutor(count, thread_name_prefix="store reads" if reads_only else "store commits")
+        self._threads = concurrent.futures.ThreadPoolExecutor(
+            count, thread_name_prefix="store reads" if reads_only else "store commits"
+        )
         self._do = self._read if reads_only else self._commit
         self._own = threading.local()
         """A reading thread's own connection: taking one from the pool costs a third of a short read."""
         self._opened: set[Connection] = set()
 
     def do(self, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
-        """Begun work goes on to its end when the waiting is cancelled. The future raises StorageError."""
-        return asyncio.get_running_loop().run_in_executor(self._threads, self._told, work)
+        """Begun work goes on to its end when the waiting is cancelled, other work is not begun. The future raises StorageError.
 
-    def _told(self, work: Callable[[Connection], T]) -> T:
+        As `run_in_executor`, less its two-way tie of cancellations, which takes a tenth of a look-up.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+
+        def tell(begun: "concurrent.futures.Future[T]") -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_settle, done, begun)
+
+        self._threads.submit(self._told, work, done).add_done_callback(tell)
+        return done
+
+    def _told(self, work: Callable[[Connection], T], done: "asyncio.Future[T]") -> T:
+        if done.cancelled():
+            raise asyncio.CancelledError
         with store_errors():
             return self._do(work)
 
@@ -191,6 +206,16 @@ class _SqliteThreads:
         for connection in self._opened:
             connection.close()
         self._engine.dispose()
+
+
+def _settle(done: "asyncio.Future[T]", begun: "concurrent.futures.Future[T]") -> None:
+    if done.cancelled():
+        return
+    error = begun.exception()
+    if error is None:
+        done.set_result(begun.result())
+    else:
+        done.set_exception(error)
 
 
 @contextmanager
