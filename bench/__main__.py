@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from bench import lookup, parse, record, replay
+from bench import lookup, parse, record, replay, timeline
 from bench.figures import Figure, table
 from bench.pop import measure as pop
 
@@ -14,6 +14,7 @@ FIGURES: dict[str, Callable[[], Sequence[Figure]]] = {
     "pop": pop.measure,
     "lookup": lookup.measure,
     "record": record.measure,
+    "timeline": timeline.measure,
     "replay": replay.measure,
 }
 

@@ -121,7 +121,7 @@ def _figures(results: dict[str, list[list[float]]]) -> list[Figure]:
     return [
         slower("on the loop", "floor"),
         slower("in a thread", "same hop", Goal(at_most=2)),
-        slower("in a thread", "same hop", ours="asked"),
+        slower("in a thread", "same hop", Goal(at_most=2), ours="asked"),
         Figure(
             name="look-up / ORM",
             ours=words["ours"],

@@ -6,6 +6,9 @@ A look-up that passed its deadline is not cut off but runs on, shared by everybo
 """
 
 import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, Protocol
 
 import structlog
@@ -28,8 +31,17 @@ Counter = Literal["found", "not_found", "withheld", "timed_out", "failed", "refu
 
 
 class AccountsByPhone(Protocol):
-    async def by_phone(self, e164: str) -> tuple[Candidate, ...]:
+    def by_phone(self, e164: str) -> Awaitable[tuple[Candidate, ...]]:
         """Everybody with this number. Raises StorageError."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _UnderWay:
+    """One number's look-up: what the store was asked last, and who waits for what comes of it."""
+
+    asked: asyncio.Future[tuple[Candidate, ...]]
+    given_up: asyncio.TimerHandle
+    waiting: set[asyncio.Future[LookupResult]] = field(default_factory=set)
 
 
 class Lookup:
@@ -47,7 +59,7 @@ class Lookup:
         self._region = region
         self._deadline_seconds = deadline_seconds
         self._late_seconds = late_seconds
-        self._running: dict[str, asyncio.Task[LookupResult]] = {}
+        self._running: dict[str, _UnderWay] = {}
         self.counters: dict[Counter, int] = dict.fromkeys(("found", "not_found", "withheld", "timed_out", "failed", "refused"), 0)
         """Answers by kind; failed: the store raised; refused: too many look-ups under way."""
 
@@ -70,48 +82,75 @@ class Lookup:
         return phone.e164 if phone else None
 
     async def close(self) -> None:
-        """Cancels the look-ups under way and waits for their end."""
-        running = tuple(self._running.values())
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        """Gives up the look-ups under way and waits for their end."""
+        asked = [one.asked for one in self._running.values()]
+        for e164 in tuple(self._running):
+            self._end(e164, TimedOut())
+        await asyncio.gather(*asked, return_exceptions=True)
 
     async def _answer(self, presented: str | None, *, untrusted: bool, seconds: float) -> LookupResult:
         e164 = self.number_of(presented, untrusted=untrusted)
         if e164 is None:
             self.counters["withheld"] += 1
             return Withheld()
-        task = self._running.get(e164) or self._start(e164)
-        if task is None:
+        under_way = self._running.get(e164) or self._start(e164)
+        if under_way is None:
             self.counters["refused"] += 1
             return TimedOut()
-        done, _ = await asyncio.wait({task}, timeout=seconds)
-        return self._counted(task.result() if done and not task.cancelled() else TimedOut())
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[LookupResult] = loop.create_future()
+        deadline = loop.call_later(seconds, _tell, answer, TimedOut())
+        under_way.waiting.add(answer)
+        try:
+            return self._counted(await answer)
+        finally:
+            deadline.cancel()
+            under_way.waiting.discard(answer)
 
-    def _start(self, e164: str) -> asyncio.Task[LookupResult] | None:
+    def _start(self, e164: str) -> _UnderWay | None:
         if len(self._running) >= MAX_RUNNING:
             return None
-        task = asyncio.create_task(self._look_up(e164), name="lookup")
-        given_up = asyncio.get_running_loop().call_later(self._late_seconds, task.cancel)
+        asked = self._ask(e164)
+        given_up = asyncio.get_running_loop().call_later(self._late_seconds, self._end, e164, TimedOut())
+        under_way = self._running[e164] = _UnderWay(asked=asked, given_up=given_up)
+        return under_way
 
-        def over(_: object) -> None:
-            given_up.cancel()
-            del self._running[e164]
+    def _ask(self, e164: str) -> asyncio.Future[tuple[Candidate, ...]]:
+        """A future of the store's is taken as it is: a task around it costs two more turns of the loop while a phone rings."""
+        asked = asyncio.ensure_future(self._accounts.by_phone(e164))
+        asked.add_done_callback(partial(self._asked, e164))
+        return asked
 
-        self._running[e164] = task
-        task.add_done_callback(over)
-        return task
-
-    async def _look_up(self, e164: str) -> LookupResult:
-        while True:
-            try:
-                candidates = await self._accounts.by_phone(e164)
-            except StorageError as error:
+    def _asked(self, e164: str, asked: asyncio.Future[tuple[Candidate, ...]]) -> None:
+        under_way = self._running.get(e164)
+        if under_way is None or under_way.asked is not asked:
+            return  # given up before
+        if asked.cancelled():
+            self._end(e164, TimedOut())
+            return
+        match asked.exception():
+            case None:
+                candidates = asked.result()
+                self._end(e164, Found(candidates=candidates) if candidates else NotFound())
+            case StorageError() as error:
                 self.counters["failed"] += 1
                 log.warning("lookup.failed", error=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return Found(candidates=candidates) if candidates else NotFound()
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._ask_again, e164, under_way)
+            case error:
+                self._end(e164, error)
+                if not under_way.waiting:
+                    raise error
+
+    def _ask_again(self, e164: str, under_way: _UnderWay) -> None:
+        if self._running.get(e164) is under_way:
+            under_way.asked = self._ask(e164)
+
+    def _end(self, e164: str, result: LookupResult | BaseException) -> None:
+        under_way = self._running.pop(e164)
+        under_way.given_up.cancel()
+        under_way.asked.cancel()
+        for answer in under_way.waiting:
+            _tell(answer, result)
 
     def _counted(self, result: LookupResult) -> LookupResult:
         match result:
@@ -124,3 +163,12 @@ class Lookup:
             case TimedOut():
                 self.counters["timed_out"] += 1
         return result
+
+
+def _tell(answer: asyncio.Future[LookupResult], result: LookupResult | BaseException) -> None:
+    if answer.done():
+        return
+    if isinstance(result, BaseException):
+        answer.set_exception(result)
+    else:
+        answer.set_result(result)

@@ -4,7 +4,7 @@
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -59,10 +59,10 @@ class Accounts:
         self._database = database
         self._region = region
 
-    async def by_phone(self, e164: str) -> tuple[Candidate, ...]:
+    def by_phone(self, e164: str) -> Awaitable[tuple[Candidate, ...]]:
         """Everybody with this number or its block, at most `identity.MAX_CANDIDATES`, the likeliest first, each with the reason
         of the match; a clear match with its history."""
-        return await self._database.fetch_urgent(lambda connection: _candidates(connection, e164))
+        return self._database.fetch_urgent(lambda connection: _candidates(connection, e164))
 
     async def by_id(self, account_id: AccountId) -> Account | None:
         found = await self._with_ids([account_id])

@@ -7,11 +7,11 @@ and back on SQLite. Whatever goes wrong leaves here as `StorageError`, whose tex
 """
 
 import asyncio
+import concurrent.futures
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,15 +67,19 @@ class Database:
         with store_errors():
             return await _replacing_dead(self._reader, lambda connection: connection.execute(statement, parameters).all())
 
-    async def fetch_urgent(self, work: Callable[[Connection], T]) -> T:
-        """What `work` reads while a phone rings: on connections that no report can take, on SQLite in one step of a thread.
+    def fetch_urgent(self, work: Callable[[Connection], T]) -> Awaitable[T]:
+        """What `work` reads while a phone rings: on connections that no report can take, on SQLite in one step of a thread, which
+        has begun when this returns.
 
         As `fetch` otherwise. Raises StorageError.
         """
+        if isinstance(self._urgent, _SqliteThreads):
+            return self._urgent.do(work)
+        return self._fetch_urgent(self._urgent, work)
+
+    async def _fetch_urgent(self, engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
         with store_errors():
-            if isinstance(self._urgent, _SqliteThreads):
-                return await self._urgent.do(work)
-            return await _replacing_dead(self._urgent, work)
+            return await _replacing_dead(engine, work)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -90,10 +94,10 @@ class Database:
 
     async def commit(self, work: Callable[[Connection], T]) -> T:
         """Does `work` in a transaction, as `write`, and gives its result; on SQLite in one step of a thread."""
+        if self._commits:
+            async with self._turn:
+                return await self._commits.do(work)
         with store_errors():
-            if self._commits:
-                async with self._turn:
-                    return await self._commits.do(work)
             async with self._writer.begin() as connection:
                 return await connection.run_sync(work)
 
@@ -151,15 +155,34 @@ class _SqliteThreads:
             url.set(drivername="sqlite"), pool_size=count, max_overflow=0, hide_parameters=True, **options
         )
         _prepare_sqlite(self._engine, reads_only=reads_only)
-        self._threads = ThreadPoolExecutor(count, thread_name_prefix="store reads" if reads_only else "store commits")
+        self._threads = concurrent.futures.ThreadPoolExecutor(
+            count, thread_name_prefix="store reads" if reads_only else "store commits"
+        )
         self._do = self._read if reads_only else self._commit
         self._own = threading.local()
         """A reading thread's own connection: taking one from the pool costs a third of a short read."""
         self._opened: set[Connection] = set()
 
-    async def do(self, work: Callable[[Connection], T]) -> T:
-        """Begun work goes on to its end when the waiting is cancelled."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._do, work)
+    def do(self, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
+        """Begun work goes on to its end when the waiting is cancelled, other work is not begun. The future raises StorageError.
+
+        As `run_in_executor`, less its two-way tie of cancellations, which takes a tenth of a look-up.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+
+        def tell(begun: "concurrent.futures.Future[T]") -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_settle, done, begun)
+
+        self._threads.submit(self._told, work, done).add_done_callback(tell)
+        return done
+
+    def _told(self, work: Callable[[Connection], T], done: "asyncio.Future[T]") -> T:
+        if done.cancelled():
+            raise asyncio.CancelledError
+        with store_errors():
+            return self._do(work)
 
     def _commit(self, work: Callable[[Connection], T]) -> T:
         with self._engine.begin() as connection:
@@ -183,6 +206,16 @@ class _SqliteThreads:
         for connection in self._opened:
             connection.close()
         self._engine.dispose()
+
+
+def _settle(done: "asyncio.Future[T]", begun: "concurrent.futures.Future[T]") -> None:
+    if done.cancelled():
+        return
+    error = begun.exception()
+    if error is None:
+        done.set_result(begun.result())
+    else:
+        done.set_exception(error)
 
 
 @contextmanager

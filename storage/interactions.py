@@ -178,6 +178,9 @@ def interaction_of_row(row: Row[Any]) -> Interaction:
 
 
 def _filtered(wanted: InteractionFilter) -> Select[Any]:
+    """Only the condition that leaves the fewest rows is one that an index knows (`||` hides the others): SQLite, which counts
+    nothing, would as soon walk through every call as through those of one account.
+    """
     statement = select(*INTERACTION_COLUMNS)
     column = interactions.c
     if wanted.since is not None:
@@ -189,10 +192,17 @@ def _filtered(wanted: InteractionFilter) -> Select[Any]:
             interaction_legs.c.party == wanted.agent, interaction_legs.c.kind == "talk"
         )
         statement = statement.where(or_(column.agent == wanted.agent, column.interaction_id.in_(talked)))
-    exact = {
-        column.account_id: wanted.account,
-        column.queue: wanted.queue,
-        column.channel: wanted.channel,
-        column.outcome: wanted.outcome,
-    }
-    return statement.where(*(field == value for field, value in exact.items() if value is not None))
+    exact = [
+        (column.account_id, wanted.account),
+        (column.queue, wanted.queue),
+        (column.channel, wanted.channel),
+        (column.outcome, wanted.outcome),
+    ]
+    if wanted.channel == Channel.PHONE.value:
+        exact[2:] = reversed(exact[2:])  # nearly every contact is a call
+    given = [(field, value) for field, value in exact if value is not None]
+    leading = 0 if wanted.agent is not None and wanted.account is None else 1
+    return statement.where(
+        *(field == value for field, value in given[:leading]),
+        *(field.concat("") == value for field, value in given[leading:]),
+    )

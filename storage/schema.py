@@ -111,6 +111,8 @@ metadata = MetaData(
     }
 )
 
+_IS_DOUBLE = text("merged_into IS NOT NULL")
+
 accounts = Table(
     "accounts",
     metadata,
@@ -136,13 +138,15 @@ accounts = Table(
     Column("details", Document, comment="dates, alerts and the site's own fields"),
     Column("relation", Document, comment="satisfaction and churn signs as last judged; null: nothing to tell"),
     Column("churn_noticed_at", UtcTime, comment="when the newest churn sign was first seen; null: there is none"),
-    Column("merged_into", ForeignKey("accounts.account_id"), index=True, comment="the customer's one account; set on its double"),
+    Column("merged_into", ForeignKey("accounts.account_id"), comment="the customer's one account; set on its double"),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Column("provisional", Boolean, nullable=False, server_default=false(), comment="made from a call, not named yet"),
     Index(None, "search_name", "account_id"),
     Index(None, "sound_block", "account_id"),
     Index(None, "churn_noticed_at", "account_id"),
+    # Of doubles only: a list of those that are none would take it for a way to nearly every account, and sort them all.
+    Index(None, "merged_into", sqlite_where=_IS_DOUBLE, postgresql_where=_IS_DOUBLE),
 )
 
 tier_changes = Table(
@@ -244,6 +248,8 @@ interactions = Table(
     Index(None, "started_at", "interaction_id"),
     Index(None, "agent", "started_at", "interaction_id"),
     Index(None, "queue", "started_at", "interaction_id"),
+    Index(None, "channel", "started_at", "interaction_id"),
+    Index(None, "outcome", "started_at", "interaction_id"),
 )
 
 interaction_legs = Table(
@@ -304,6 +310,7 @@ cases = Table(
     Column("closed_at", UtcTime),
     Column("closed_by", Text),
     Index(None, "account_id", "opened_at", "case_id"),
+    Index(None, "opened_at", "case_id"),
     Index(None, "closed_at", "due_at"),
     Index(None, "owner", "opened_at", "case_id"),
     Index(None, "interaction_id"),

@@ -1,7 +1,7 @@
 """Mends in the store what a comparison found: adds, corrects, merges, removes. Doing it twice changes nothing."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Final, Protocol
 
 from cti_bridge.domain.account import AccountId, Candidate
@@ -21,7 +21,7 @@ class MendedStore(Protocol):
 
 
 class AccountsByPhone(Protocol):
-    async def by_phone(self, e164: str) -> Sequence[Candidate]:
+    def by_phone(self, e164: str) -> Awaitable[Sequence[Candidate]]:
         """Everybody with this number. Raises StorageError."""
 
 

@@ -112,6 +112,22 @@ async def test_a_broken_store_is_a_time_out_and_is_asked_again_for_the_late_answ
     assert lookup.counters["failed"] == 1
 
 
+async def test_a_mistake_in_the_store_is_raised_to_everybody_who_asks_and_kept_for_nobody_else():
+    class Broken(Store):
+        async def by_phone(self, e164: str) -> tuple[Candidate, ...]:
+            if not self.asked:
+                await super().by_phone(e164)
+                raise LookupError("a mistake of ours")
+            return await super().by_phone(e164)
+
+    lookup = Lookup(Broken(), "GB")
+
+    told = await asyncio.gather(*(lookup.by_number("02079460018") for _ in range(2)), return_exceptions=True)
+
+    assert [repr(error) for error in told] == ["LookupError('a mistake of ours')"] * 2
+    assert await lookup.by_number("02079460018") == FOUND
+
+
 async def test_a_store_that_never_answers_is_given_up_at_last():
     store = Store(open_gate=False)
     lookup = Lookup(store, "GB", late_seconds=SOON)

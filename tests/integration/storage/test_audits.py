@@ -13,7 +13,7 @@ from cti_bridge.domain.listing import InteractionFilter
 from cti_bridge.domain.recorded_call import FindingKind
 from cti_bridge.record.audit import by_our_clock
 from storage.accounts import Accounts
-from storage.audits import KEPT_RUNS, Audits
+from storage.audits import Audits
 from storage.database import Database
 from storage.interactions import Interactions
 from storage.recorder import Recorder
@@ -275,15 +275,16 @@ async def test_results_are_there_after_a_restart(database: Database, record: Fak
     assert [audit_document(result) for result in kept] == [audit_document(last)]
 
 
-async def test_only_the_newest_results_are_kept(database: Database):
+async def test_only_the_newest_results_are_kept(database: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("storage.audits.KEPT_RUNS", 4)
     audits = Audits(database)
-    for number in range(KEPT_RUNS + 3):
+    for number in range(4 + 3):
         for pbx, reason in (("main", AuditReason.GAP), ("main", AuditReason.NIGHTLY), ("branch", AuditReason.GAP)):
             at = DAY + timedelta(seconds=number)
             await audits.keep(AuditResult(pbx=pbx, reason=reason, at=at, since=DAY, until=at))
 
-    assert (await database.fetch(select(func.count()).select_from(audit_runs)))[0][0] == 3 * KEPT_RUNS
-    assert [result.at for result in await audits.last()] == [DAY + timedelta(seconds=KEPT_RUNS + 2)] * 3
+    assert (await database.fetch(select(func.count()).select_from(audit_runs)))[0][0] == 3 * 4
+    assert [result.at for result in await audits.last()] == [DAY + timedelta(seconds=4 + 2)] * 3
 
 
 async def test_calls_of_another_pbx_are_left_alone(database: Database, record: FakeRecord):

@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from pathlib import Path
 
 import psycopg
@@ -9,7 +10,7 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.engine import make_url
 
 from cti_bridge.domain.errors import StorageError
-from storage.database import Database, head_revision
+from storage.database import URGENT_READERS, Database, head_revision
 from storage.schema import accounts, metadata, users
 from tests.support.store import NOW
 
@@ -112,6 +113,19 @@ async def test_an_urgent_read_that_fails_leaves_the_next_one_a_sound_connection(
             await database.fetch_urgent(lambda connection: connection.execute(text("SELECT * FROM nowhere")).all())
 
     assert await database.fetch_urgent(lambda connection: connection.execute(select(accounts)).all()) == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_work_that_nobody_waits_for_any_more_is_not_begun(database: Database):
+    gate, begun = threading.Event(), []
+    under_way = [asyncio.ensure_future(database.fetch_urgent(lambda _: gate.wait())) for _ in range(URGENT_READERS)]
+    given_up, awaited = (asyncio.ensure_future(database.fetch_urgent(lambda _, name=name: begun.append(name))) for name in "ab")
+
+    given_up.cancel()
+    gate.set()
+    await asyncio.gather(*under_way, awaited)
+
+    assert begun == ["b"]
 
 
 async def test_an_error_never_tells_the_values(database: Database):

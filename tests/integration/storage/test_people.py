@@ -1,6 +1,7 @@
 """Users and their sessions."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from argon2 import PasswordHasher
@@ -18,7 +19,9 @@ TOKEN = b"t" * 32
 
 
 @pytest.fixture
-def users(database: Database) -> Users:
+def users(database: Database, monkeypatch: pytest.MonkeyPatch) -> Users:
+    """Their passwords are hashed as cheaply as argon2 can."""
+    monkeypatch.setattr("storage.passwords.PasswordHasher", partial(PasswordHasher, time_cost=1, memory_cost=8, parallelism=1))
     return Users(database)
 
 
@@ -32,7 +35,8 @@ async def an_agent(users: Users, username: str = "zoe", **changes) -> User:
     return await users.add(username=username, **(fields | changes))
 
 
-async def test_added_user_is_found_by_name_in_any_case_with_an_argon2id_hash(users: Users):
+async def test_added_user_is_found_by_name_in_any_case_with_an_argon2id_hash(database: Database):
+    users = Users(database)
     added = await an_agent(users, "Zoe")
 
     found = await users.with_username(" ZOE ")

@@ -272,8 +272,7 @@ async def test_calls_wait_while_another_process_holds_the_lock(
     retried = asyncio.Event()
     monkeypatch.setattr("storage.recorder.FIRST_RETRY_SECONDS", 0.01)
     monkeypatch.setattr("storage.recorder.log", _Notes(retried))
-    async with database._writer.connect() as connection:
-        await connection.exec_driver_sql("PRAGMA busy_timeout=1")
+    monkeypatch.setattr("storage.database.BUSY_TIMEOUT_MS", 1)
     other.execute("BEGIN IMMEDIATE")
 
     waiting = recorder.put(a_finished_call(), None)
