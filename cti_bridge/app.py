@@ -155,6 +155,7 @@ class Application:
         self._callers = CallerDesk(
             accounts=self.accounts,
             interactions=self.interactions,
+            cases=self.cases,
             choices=Choices(self.database),
             lookup=self._lookup,
             wrap_ups=self._wrap_ups,

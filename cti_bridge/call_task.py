@@ -206,10 +206,8 @@ async def _pop_later(event: CallOffered, caller: _Caller, desk: Desk) -> None:
 
 
 def _built(call: Call, event: CallOffered, found: LookupResult, desk: Desk) -> ScreenPop:
-    match = _clear_match(found)
-    history = match.history if match else ()
     decision, chosen = desk.decision_for(call.pbx, _uniqueid(call)), desk.chosen_for(call.call_id)
-    return build_pop(call, event.agent, event.nth, found, history=history, decision=decision, chosen=chosen)
+    return build_pop(call, event.agent, event.nth, found, decision=decision, chosen=chosen)
 
 
 async def _record(call: Call, caller: _Caller, desk: Desk) -> bool:

@@ -20,6 +20,7 @@ from screen_pop.hub import Hub
 from screen_pop.pop import Chosen, Identified, identified_anew, identify
 from screen_pop.ports import CommandRefused
 from storage.accounts import Accounts
+from storage.cases import Cases
 from storage.identity import Choices
 from storage.interactions import Interactions
 
@@ -36,6 +37,7 @@ class CallerDesk:
         *,
         accounts: Accounts,
         interactions: Interactions,
+        cases: Cases,
         choices: Choices,
         lookup: Lookup,
         wrap_ups: WrapUpDesk,
@@ -44,6 +46,7 @@ class CallerDesk:
     ) -> None:
         self._accounts = accounts
         self._interactions = interactions
+        self._cases = cases
         self._choices = choices
         self._lookup = lookup
         self._wrap_ups = wrap_ups
@@ -72,7 +75,14 @@ class CallerDesk:
             learnt = await self._choices.learn(number, account_id, call_id=call_id, chosen_by=by, now=now)
         account = await self._accounts.by_id(account_id) if account_id is not None else None
         newest = await self._interactions.timeline(account_id, cursor=None, limit=HISTORY_SHOWN) if account_id else None
-        chosen = Chosen(account=account, history=newest.items if newest else (), by=by, at=now, learnt=learnt)
+        chosen = Chosen(
+            account=account,
+            history=newest.items if newest else (),
+            commitments=await self._cases.open_of(account_id) if account_id else None,
+            by=by,
+            at=now,
+            learnt=learnt,
+        )
         self._chosen[call_id] = chosen
         if len(self._chosen) > CHOICES_REMEMBERED:
             self._chosen.popitem(last=False)
@@ -111,8 +121,7 @@ class CallerDesk:
         return await self.choose(call_id, agent, account.account_id, now=now)
 
     async def _show(self, call_id: CallId, found: LookupResult, chosen: Chosen | None, now: datetime) -> Identified:
-        clear = found.clear if isinstance(found, Found) else None
-        identified = identify(found, chosen, history=clear.history if clear else ())
+        identified = identify(found, chosen)
         for pop in self._hub.pops_of(call_id):
             await self._hub.update_pop(identified_anew(pop, identified), at=now)
         return identified

@@ -15,10 +15,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti_bridge.domain.account import Account, AccountId, Candidate, ContactKind, ContactPoint, Found, Tier
-from cti_bridge.domain.interaction import Interaction
 from cti_bridge.domain.listing import Page
 from cti_bridge.domain.phone_number import ranges_of, read_phone
 from storage import identity
+from storage.cases import open_of
 from storage.contact_points import clean, contact_point, fold
 from storage.database import Database, first_line
 from storage.interactions import newest_of
@@ -209,26 +209,24 @@ def _candidates(connection: Connection, e164: str) -> tuple[Candidate, ...]:
         return ()
     if len(found) > identity.MAX_CANDIDATES:
         found = _accounts_of(connection.execute(_by_ids(identity.foremost(connection, e164))).all())
-    if len(found) == 1:
-        (one,) = identity.ranked(connection, e164, found)
-        history = _history(connection, found[0])
-        return (Candidate(account=found[0], reason=one.reason, detail=one.detail, history=history),)
     by_id = {account.account_id: account for account in found}
     candidates = tuple(
         Candidate(account=by_id[one.account_id], reason=one.reason, detail=one.detail)
         for one in identity.ranked(connection, e164, found)
     )
     clear = Found(candidates=candidates).clear
-    return candidates if clear is None else (replace(clear, history=_history(connection, clear.account)), *candidates[1:])
+    return candidates if clear is None else (_with_past(connection, clear), *candidates[1:])
 
 
-def _history(connection: Connection, account: Account) -> tuple[Interaction, ...]:
-    """Who is calling counts more than what was before: a history that cannot be read is left out."""
+def _with_past(connection: Connection, clear: Candidate) -> Candidate:
+    """Who is calling counts more than what was before: what cannot be read of the account's past is left out."""
+    account_id = clear.account.account_id
     try:
-        return newest_of(connection, account.account_id)
+        clear = replace(clear, history=newest_of(connection, account_id))
+        return replace(clear, commitments=open_of(connection, account_id))
     except (DBAPIError, sqlite3.Error) as error:
         log.warning("call.history_missing", error=first_line(error))
-        return ()
+        return clear
 
 
 async def insert_accounts(connection: AsyncConnection, drafts: Sequence[Account]) -> None:

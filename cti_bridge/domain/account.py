@@ -9,6 +9,7 @@ from cti_bridge.domain.call import iso_utc
 from cti_bridge.domain.profile import NOTHING_KNOWN, Profile, profile_document
 
 if TYPE_CHECKING:
+    from cti_bridge.domain.case import Commitments
     from cti_bridge.domain.interaction import Interaction
 
 HISTORY_SHOWN = 10
@@ -109,12 +110,15 @@ class MatchDetail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """`history`: the newest interactions, newest first, where this is the one clear match."""
+    """`history`: the newest interactions, newest first, where this is the one clear match; `commitments` then: what was promised
+    and is not kept yet, None where the store did not say.
+    """
 
     account: Account
     reason: MatchReason
     history: "tuple[Interaction, ...]" = ()
     detail: MatchDetail = MatchDetail()
+    commitments: "Commitments | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,6 +148,14 @@ class CaseAnswer(_Answer):
     escalated_at: datetime | None
     closed_at: datetime | None
     closed_by: str | None
+    closed_by_call: str | None
+
+
+class CommitmentsShape(_Answer):
+    """A customer's open cases, the most urgent first; `more` are open beside them."""
+
+    items: list[CaseAnswer]
+    more: int
 
 
 class TransferShape(_Answer):
@@ -235,6 +243,7 @@ class IdentityAnswer(_Answer):
     account: AccountAnswer | None
     candidates: list[CandidateShape]
     history: list[InteractionAnswer]
+    commitments: CommitmentsShape | None
     lookup: Recognition
     chosen: ChosenShape | None
 

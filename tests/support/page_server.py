@@ -143,8 +143,9 @@ class PageServer:
                 return web.json_response({"user": self.user}) if self.user else problem(401, "not-signed-in")
             case "DELETE", ["session"]:
                 return web.Response(status=204)
-            case "GET", [("interactions" | "cases") as kind]:
-                return web.json_response({"items": getattr(self, kind), "next": None})
+            case "GET", ["interactions"] | ["accounts", _, "commitments"]:
+                items = self.interactions if path == "/interactions" else self.cases
+                return web.json_response({"items": items, "next": None})
             case "GET", ["accounts", account_id, "timeline"]:
                 return web.json_response({"items": self.timelines.get(account_id, []), "next": None})
             case "GET", ["accounts", account_id] if account_id in self.accounts:
@@ -178,6 +179,7 @@ class PageServer:
             "account": account,
             "candidates": pops[-1]["candidates"] if pops else [],
             "history": self.timelines.get(account["account_id"], []) if account else [],
+            "commitments": {"items": [], "more": 0} if account else None,
             "lookup": pops[-1]["lookup"] if pops else "unknown",
             "chosen": None if method == "DELETE" else {"by": "1001", "at": now(), "learnt": account is not None},
         }
