@@ -111,7 +111,7 @@ class Application:
         self._rules = RulesHolder(settings.routing.file, now=utc_now)
         self._router = Router(
             self._rules,
-            lookup=self._by_e164,
+            lookup=self._account_of,
             region=settings.numbers.region,
             now=utc_now,
             pbxes=tuple(pbx.name for pbx in settings.pbx),
@@ -161,6 +161,7 @@ class Application:
             wrap_ups=self._wrap_ups,
             board=self._board,
             hub=self._hub,
+            entered_for=self._router.entered_for,
         )
 
     def stop(self) -> None:
@@ -264,6 +265,7 @@ class Application:
             recorder=self._recorder,
             decision_for=self._router.decision_for,
             chosen_for=self._callers.chosen_for,
+            entered_for=self._router.entered_for,
         )
 
     def _pipeline(self, pbx: str, calls: CallTasks) -> Pipeline:
@@ -323,8 +325,8 @@ class Application:
         self.port = runner.addresses[0][1]
         return runner
 
-    async def _by_e164(self, number: str) -> LookupResult:
-        candidates = await self.accounts.by_phone(number)
+    async def _account_of(self, e164: str | None, entered: str | None) -> LookupResult:
+        candidates = await self.accounts.of_caller(e164, entered)
         return Found(candidates=candidates) if candidates else NotFound()
 
 

@@ -49,6 +49,8 @@ class Desk:
     decision_for: Callable[[str, str], RoutingDecision | None]
     chosen_for: Callable[[CallId], Chosen | None] = lambda _: None
     """What an agent chose in this call already: whoever it goes to next sees it."""
+    entered_for: Callable[[str, str], str | None] = lambda _, __: None
+    """The customer number that the caller typed on its way here; takes what `decision_for` takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,20 +71,25 @@ class _Caller:
         self.call: Call | None = None
         self._desk = desk
         self._tasks = tasks
-        self._number: str | None = None
+        self._known_by: tuple[str | None, str | None] | None = None
         self._task: asyncio.Task[LookupResult] | None = None
         self._began = 0.0
 
     def look_up(self, call: Call) -> None:
-        """Begins, and begins anew where the number became known later (an outbound call)."""
-        number = call.customer_number
-        if self._task is not None and (number == self._number or call.direction is Direction.INBOUND):
+        """Begins, and begins anew where more became known later: the number of an outbound call, or the customer number that an
+        inbound caller typed.
+        """
+        number = call.presented_number if call.direction is Direction.INBOUND else call.customer_number
+        entered = self._desk.entered_for(call.pbx, _uniqueid(call))
+        known_by = None if call.direction is Direction.INBOUND else number, entered
+        if known_by == self._known_by:
             return
         if self._task is not None:
             self._task.cancel()
-        self._number = number
+        self._known_by = known_by
         self._began = time.monotonic()
-        self._task = self._tasks.create_task(_recognise(self._desk, call), name="recognise")
+        looked_up = _recognise(self._desk.lookup, number, entered, untrusted=call.untrusted_caller)
+        self._task = self._tasks.create_task(looked_up, name="recognise")
 
     async def within_deadline(self) -> LookupResult:
         """What is known by the deadline, counted from the beginning of the look-up."""
@@ -95,18 +102,22 @@ class _Caller:
         return self._task.result() if done else TimedOut()
 
     async def whenever(self) -> LookupResult:
-        return await self._task if self._task is not None else NotFound()
+        """What is known in the end; a look-up that was begun anew meanwhile is waited for."""
+        while (task := self._task) is not None:
+            await asyncio.wait({task})
+            if task is self._task:
+                return task.result()
+        return NotFound()
 
     def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
 
 
-async def _recognise(desk: Desk, call: Call) -> LookupResult:
-    number = call.presented_number if call.direction is Direction.INBOUND else call.customer_number
-    result = await desk.lookup.by_number(number, untrusted=call.untrusted_caller)
+async def _recognise(lookup: Lookup, number: str | None, entered: str | None, *, untrusted: bool) -> LookupResult:
+    result = await lookup.by_number(number, untrusted=untrusted, entered=entered)
     if isinstance(result, TimedOut):
-        result = await desk.lookup.late(number, untrusted=call.untrusted_caller)
+        result = await lookup.late(number, untrusted=untrusted, entered=entered)
     return result
 
 
@@ -131,7 +142,7 @@ async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk, before: Be
             event = await events.get()
             caller.call = event.call
             match event:
-                case CallArrived(call=call) | CallChanged(call=call):
+                case CallArrived(call=call) | CallChanged(call=call) | CallQueued(call=call):
                     if call.direction is not Direction.INTERNAL:
                         caller.look_up(call)
                 case CallOffered(call=call):
@@ -142,7 +153,7 @@ async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk, before: Be
                             updates.append(tasks.create_task(_pop_later(event, caller, desk), name="pop later"))
                 case OfferEnded(call=call, agent=agent, nth=nth, why=why):
                     await desk.hub.withdraw_pop(agent, pop_id_of(call, agent, nth), call.call_id, why, at=event.at)
-                case CallQueued() | CallLeftQueue() | CallAnswered() | CallHeld() | CallResumed() | CallTransferred():
+                case CallLeftQueue() | CallAnswered() | CallHeld() | CallResumed() | CallTransferred():
                     pass
                 case CallEnded(call=call):
                     if call.direction is not Direction.INTERNAL:

@@ -4,13 +4,13 @@
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, delete, false, insert, or_, select, tuple_, union_all, update
+from sqlalchemy import Connection, Row, Select, SelectBase, delete, false, insert, or_, select, tuple_, union_all, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -41,25 +41,37 @@ POINT_COLUMNS = [
     contact_points.c.extension,
 ]
 
-BY_PHONE = Prepared(
-    select(*ACCOUNT_COLUMNS, *POINT_COLUMNS)
-    .join_from(accounts, contact_points)
-    .where(accounts.c.account_id.in_(identity.HOLDERS))
-    .order_by(accounts.c.account_id, contact_points.c.position)
-)
+
+def _by_ids(ids: Sequence[str] | SelectBase) -> Select[Any]:
+    return (
+        select(*ACCOUNT_COLUMNS, *POINT_COLUMNS)
+        .join_from(accounts, contact_points, isouter=True)
+        .where(accounts.c.account_id.in_(ids))
+        .order_by(accounts.c.account_id, contact_points.c.position)
+    )
+
+
+BY_PHONE, BY_ENTERED = Prepared(_by_ids(identity.HOLDERS)), Prepared(_by_ids(identity.ENTERED))
 
 
 class Accounts:
     """The accounts in the store; `region` (ISO 3166, as `GB`) reads national numbers. Every method may raise StorageError."""
 
-    def __init__(self, database: Database, *, region: str) -> None:
+    def __init__(self, database: Database, *, region: str, today: Callable[[], date] = lambda: datetime.now(UTC).date()) -> None:
         self._database = database
         self._region = region
+        self._today = today
 
     async def by_phone(self, e164: str) -> tuple[Candidate, ...]:
-        """Everybody with this number or its block, at most `identity.MAX_CANDIDATES`, the likeliest first, each with the reason
-        of the match; a clear match with its history."""
-        return await self._database.fetch_urgent(lambda connection: _candidates(connection, e164))
+        """As `of_caller`, for a number alone."""
+        return await self.of_caller(e164, None)
+
+    async def of_caller(self, e164: str | None, entered: str | None) -> tuple[Candidate, ...]:
+        """Everybody with this number or its block, or for whom an agent chose it, and everybody whose customer number the caller
+        typed (`entered`): at most about `identity.MAX_CANDIDATES`, the likeliest first, each with the reason of the match; a
+        clear match with its history and what was promised to it."""
+        today = self._today()
+        return await self._database.fetch_urgent(lambda connection: _candidates(connection, e164, entered, today))
 
     async def by_id(self, account_id: AccountId) -> Account | None:
         found = await self._with_ids([account_id])
@@ -203,16 +215,20 @@ class Accounts:
         return or_(*conditions)
 
 
-def _candidates(connection: Connection, e164: str) -> tuple[Candidate, ...]:
-    found = _accounts_of(BY_PHONE.rows(connection, identity.keys_of(e164)))
+def _candidates(connection: Connection, e164: str | None, entered: str | None, today: date) -> tuple[Candidate, ...]:
+    found: tuple[Account, ...] = ()
+    if e164 is not None:
+        found = _accounts_of(BY_PHONE.rows(connection, identity.keys_of(e164)))
+        if len(found) > identity.MAX_CANDIDATES:
+            found = _accounts_of(connection.execute(_by_ids(identity.foremost(connection, e164))).all())
+    if entered is not None:
+        found += _accounts_of(BY_ENTERED.rows(connection, {"entered": entered}))
     if not found:
         return ()
-    if len(found) > identity.MAX_CANDIDATES:
-        found = _accounts_of(connection.execute(_by_ids(identity.foremost(connection, e164))).all())
     by_id = {account.account_id: account for account in found}
     candidates = tuple(
         Candidate(account=by_id[one.account_id], reason=one.reason, detail=one.detail)
-        for one in identity.ranked(connection, e164, found)
+        for one in identity.ranked(connection, e164, tuple(by_id.values()), entered=entered, today=today)
     )
     clear = Found(candidates=candidates).clear
     return candidates if clear is None else (_with_past(connection, clear), *candidates[1:])
@@ -319,15 +335,6 @@ def _with_number(e164: str) -> Any:
 def _with_value(kinds: Sequence[ContactKind], value: str) -> Any:
     return select(contact_points.c.account_id).where(
         contact_points.c.kind.in_([kind.value for kind in kinds]), contact_points.c.value == value
-    )
-
-
-def _by_ids(ids: Sequence[str]) -> Any:
-    return (
-        select(*ACCOUNT_COLUMNS, *POINT_COLUMNS)
-        .join_from(accounts, contact_points, isouter=True)
-        .where(accounts.c.account_id.in_(ids))
-        .order_by(accounts.c.account_id, contact_points.c.position)
     )
 
 

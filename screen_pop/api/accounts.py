@@ -56,6 +56,7 @@ class ProfileFields(Fields):
     revenue: float | None = None
     profit: float | None = None
     days_to_pay: float | None = None
+    last_order_on: Annotated[date | None, Strict(strict=False)] = None
     preferred_agent: Word | None = None
     preferences: Note | None = None
     taboos: Note | None = None

@@ -66,6 +66,7 @@ class ProfileShape(_Answer):
     revenue: float | None
     profit: float | None
     days_to_pay: float | None
+    last_order_on: date | None
     preferred_agent: str | None
     preferences: str | None
     taboos: str | None
@@ -220,6 +221,8 @@ class MatchDetailShape(_Answer):
     range: str | None
     shared_by: int
     last_contact_at: datetime | None
+    last_order_on: date | None
+    entered: str | None
     chosen_by: str | None
     chosen_at: datetime | None
 

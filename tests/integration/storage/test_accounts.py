@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import text
 
 from cti_bridge.domain.account import HISTORY_SHOWN, Account, AccountId, Candidate, ContactKind, ContactPoint, MatchReason, Tier
+from cti_bridge.domain.case import Commitments
 from cti_bridge.domain.listing import Page
 from storage.accounts import Accounts
 from storage.database import Database
@@ -65,7 +66,8 @@ async def test_number_of_one_account_is_an_exact_match(accounts: Accounts):
     zoe = await an_account(accounts)
     await an_account(accounts, "Somebody Else", "020 7946 0019")
 
-    assert await accounts.by_phone("+442079460018") == (Candidate(account=zoe, reason=MatchReason.EXACT_NUMBER),)
+    match = Candidate(account=zoe, reason=MatchReason.EXACT_NUMBER, commitments=Commitments())
+    assert await accounts.by_phone("+442079460018") == (match,)
 
 
 async def test_a_clear_match_comes_with_its_newest_contacts(accounts: Accounts, database: Database):
