@@ -10,14 +10,14 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, Select, SelectBase, delete, false, insert, or_, select, tuple_, union_all, update
+from sqlalchemy import Connection, Row, Select, SelectBase, delete, insert, select, tuple_, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti_bridge.domain.account import Account, AccountId, Candidate, ContactKind, ContactPoint, Found, Tier
 from cti_bridge.domain.listing import Page
-from cti_bridge.domain.phone_number import ranges_of, read_phone
 from storage import identity
+from storage.account_search import exactly, matching, with_phone, with_value
 from storage.cases import open_of
 from storage.contact_points import clean, contact_point, fold
 from storage.database import Database, first_line
@@ -85,23 +85,33 @@ class Accounts:
         self, *, phone: str | None, email: str | None, q: str | None, cursor: str | None, limit: int
     ) -> Page[Account]:
         """Accounts that meet every condition given, by name: `phone` in any form (part of one where it is no whole number),
-        `email` whole, `q` any part of name, company or contact point. Raises ValueError for a cursor not ours.
+        `email` whole, `q` words of name and company in any order, or part of a contact point. Asked for `q` alone, those
+        whose number or address is exactly that come first. Raises ValueError for a cursor not ours.
         """
+        firsts: Sequence[str] = ()
+        if q is not None and phone is None and email is None:
+            firsts = [row.account_id for row in await self._database.fetch(exactly(q, self._region).limit(limit))]
         wanted = select(accounts.c.account_id, accounts.c.search_name).where(accounts.c.merged_into.is_(None))
         if phone is not None:
-            wanted = wanted.where(accounts.c.account_id.in_(self._with_phone(phone)))
+            wanted = wanted.where(accounts.c.account_id.in_(with_phone(phone, self._region)))
         if email is not None:
-            wanted = wanted.where(accounts.c.account_id.in_(_with_value([ContactKind.EMAIL], fold(email))))
+            wanted = wanted.where(accounts.c.account_id.in_(with_value([ContactKind.EMAIL], fold(email))))
         if q is not None:
-            wanted = wanted.where(self._matching(q))
+            wanted = wanted.where(matching(q, self._region))
+        if firsts:
+            wanted = wanted.where(accounts.c.account_id.not_in(firsts))
         if cursor is not None:
             wanted = wanted.where(tuple_(accounts.c.search_name, accounts.c.account_id) > tuple_(*key_of(cursor)))
-        rows = await self._database.fetch(wanted.order_by(accounts.c.search_name, accounts.c.account_id).limit(limit + 1))
-        page = rows[:limit]
-        found = {account.account_id: account for account in await self._with_ids([row.account_id for row in page])}
+            firsts = ()
+        room = limit - len(firsts)
+        rows = await self._database.fetch(wanted.order_by(accounts.c.search_name, accounts.c.account_id).limit(room + 1))
+        page = rows[:room]
+        ids = [*firsts, *(row.account_id for row in page)]
+        found = {account.account_id: account for account in await self._with_ids(ids)}
+        last = (page[-1].search_name, page[-1].account_id) if page else ("", "")
         return Page(
-            items=tuple(found[row.account_id] for row in page if row.account_id in found),
-            next=cursor_after(page[-1].search_name, page[-1].account_id) if len(rows) > limit else None,
+            items=tuple(found[account_id] for account_id in ids if account_id in found),
+            next=cursor_after(*last) if len(rows) > room else None,
         )
 
     async def create(
@@ -192,27 +202,6 @@ class Accounts:
 
     async def _with_ids(self, ids: Sequence[str]) -> tuple[Account, ...]:
         return _accounts_of(await self._database.fetch(_by_ids(ids))) if ids else ()
-
-    def _with_phone(self, phone: str) -> Any:
-        number = read_phone(phone, self._region)
-        if number is not None:
-            return _with_number(number.e164)
-        digits = "".join(character for character in fold(phone) if character.isdigit()).lstrip("0")
-        part = contact_points.c.value.contains(digits, autoescape=True) if len(digits) >= 3 else false()
-        return select(contact_points.c.account_id).where(contact_points.c.kind == ContactKind.PHONE.value, part)
-
-    def _matching(self, q: str) -> Any:
-        text = fold(q)
-        conditions = [
-            accounts.c.search_name.contains(text, autoescape=True),
-            accounts.c.account_id.in_(
-                select(contact_points.c.account_id).where(contact_points.c.value.contains(text, autoescape=True))
-            ),
-        ]
-        number = read_phone(q, self._region)
-        if number is not None:
-            conditions.append(accounts.c.account_id.in_(_with_number(number.e164)))
-        return or_(*conditions)
 
 
 def _candidates(connection: Connection, e164: str | None, entered: str | None, today: date) -> tuple[Candidate, ...]:
@@ -322,20 +311,6 @@ def name_columns(name: str, company: str | None) -> dict[str, str]:
     """What searches and the look for doubles read of a name."""
     sound = sound_of(name)
     return {"search_name": fold(f"{name} {company or ''}"), "sound": sound, "sound_block": block_of(sound)}
-
-
-def _with_number(e164: str) -> Any:
-    """Who has the number, as a phone or a fax, or a block that it lies in."""
-    block = select(contact_points.c.account_id).where(
-        contact_points.c.kind == ContactKind.PHONE_RANGE.value, contact_points.c.value.in_(ranges_of(e164))
-    )
-    return union_all(_with_value([ContactKind.PHONE, ContactKind.FAX], e164), block)
-
-
-def _with_value(kinds: Sequence[ContactKind], value: str) -> Any:
-    return select(contact_points.c.account_id).where(
-        contact_points.c.kind.in_([kind.value for kind in kinds]), contact_points.c.value == value
-    )
 
 
 def _accounts_of(rows: Sequence[Row[Any]]) -> tuple[Account, ...]:

@@ -126,7 +126,7 @@ async def test_a_promise_comes_with_the_pop_and_is_kept_by_the_call_in_one_click
     assert not any(path.endswith("/commitments") for _, path, _ in server.requests)  # the pop brought them
 
     await promises.get_by_role("button", name="Undo").click()
-    await expect(promises.get_by_role("status")).to_have_count(0)
+    await expect(promises.get_by_role("status")).to_be_empty()
     await expect(promises.get_by_role("button", name="Kept by this call")).to_be_visible()
     assert ("PATCH", "/cases/c-1", {"open": True}) in server.requests
 

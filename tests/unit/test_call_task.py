@@ -41,21 +41,24 @@ class Customers:
     def __init__(self, *accounts: Account) -> None:
         self.accounts = accounts
         self.asked: list[str] = []
-        self.gate = asyncio.Event()
+        self.gate, self.heard = asyncio.Event(), asyncio.Event()
         self.gate.set()
 
     async def by_phone(self, e164: str) -> tuple[Candidate, ...]:
         self.asked.append(e164)
+        self.heard.set()
         await self.gate.wait()
         return tuple(Candidate(account=account, reason=MatchReason.EXACT_NUMBER) for account in self.accounts)
 
     async def was_asked(self, *, times: int) -> None:
         async with asyncio.timeout(5):
             while len(self.asked) < times:
-                await asyncio.sleep(0)
+                self.heard.clear()
+                await self.heard.wait()
 
     async def of_caller(self, e164: str | None, entered: str | None) -> tuple[Candidate, ...]:
         self.asked.append(f"{e164} {entered}")
+        self.heard.set()
         await self.gate.wait()
         typed = an_account(f"Customer {entered}")
         return (Candidate(account=typed, reason=MatchReason.CUSTOMER_NUMBER_ENTERED, detail=MatchDetail(shared_by=0)),)

@@ -58,14 +58,14 @@ export function Promises({ card, workplace }) {
   });
 
   return html`<section class="promises" aria-label=${t('promise.title')}>
-    <ul>
-      ${(commitments?.items ?? []).map((/** @type {any} */ one) => html`<${One} key=${one.case_id} one=${one} isOurs=${isOurs}
+    ${commitments?.items.length > 0 && html`<ul>
+      ${commitments.items.map((/** @type {any} */ one) => html`<${One} key=${one.case_id} one=${one} isOurs=${isOurs}
         onStep=${phase === 'ringing' ? null : (/** @type {string} */ step) => change(one, { step })} onClose=${() => close(one)} />`)}
-      ${kept.map((one) => html`<li key=${one.case_id} class="kept" role="status"><${Icon} name="check" size=${16} />
-        <span>${t(one.closed_by_call ? 'promise.kept_by_call' : 'promise.closed', { what: shown(one.subject, 80) })}</span>
-        <button type="button" class="link-button" onClick=${() => change(one, { open: true })}>${t('promise.undo')}</button></li>`)}
-    </ul>
-    ${commitments?.more > 0 && html`<button type="button" class="link-button" onClick=${() => trying(load)}>${t('promise.more', { count: commitments.more })}</button>`}
+    </ul>`}
+    <div role="status">${kept.map((one) => html`<p key=${one.case_id} class="kept"><${Icon} name="check" size=${16} />
+      <span>${t(one.closed_by_call ? 'promise.kept_by_call' : 'promise.closed', { what: shown(one.subject, 80) })}</span>
+      <button type="button" class="link-button" onClick=${() => change(one, { open: true })}>${t('promise.undo')}</button></p>`)}</div>
+    ${commitments?.more > 0 && html`<button type="button" class="link-button more" onClick=${() => trying(load)}>${t('promise.more', { count: commitments.more })}</button>`}
     ${phase !== 'ringing' && (making ? html`<form onSubmit=${make}>
       <div><label for="promise-kind">${t('promise.kind')}</label>
         <select id="promise-kind" name="kind">${KINDS.map((kind) => html`<option value=${kind}>${t(`case.${kind}`)}</option>`)}</select></div>

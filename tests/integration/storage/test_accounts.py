@@ -177,6 +177,51 @@ async def test_search_finds_part_of_name_company_or_contact_point(accounts: Acco
     assert await names(accounts, q=q) == expected
 
 
+@pytest.mark.parametrize(
+    ("q", "expected"),
+    [
+        ("fang wang", ["Wang Fang"]),
+        ("WANG lantern", ["Wang Fang"]),
+        ("wang li", []),
+        ("7946 0018", ["Bo", "Wang Fang"]),
+        ("(020) 79", ["Bo", "Wang Fang"]),
+        ("46", ["Bo", "Wang Fang"]),
+        ("4600", ["Bo", "Wang Fang"]),
+        ("1846", ["Wang Fang", "Bo"]),
+        ("k-1846", ["Wang Fang"]),
+        ("0018461", []),
+    ],
+    ids=[
+        "turned round", "name and company", "not every word", "part, spaced", "part, national", "two digits", "part",
+        "exactly it", "letters", "digits of two numbers",
+    ],
+)  # fmt: skip
+async def test_search_of_a_person_who_types_what_the_caller_says(accounts: Accounts, q: str, expected: list[str]):
+    numbers = [(ContactKind.PHONE, "020 7946 0018", None)]
+    own = [(ContactKind.CUSTOMER_NUMBER, number, None) for number in ("1846", "K-1846")]
+    await an_account(accounts, "Wang Fang", company="Lantern Tea", contact_points=[*numbers, *own])
+    await an_account(accounts, "Bo", contact_points=[*numbers, (ContactKind.PHONE, "020 7946 1846", None)])
+
+    assert await names(accounts, q=q) == expected
+
+
+async def test_pages_of_a_search_begin_with_those_that_have_exactly_it(accounts: Accounts):
+    for name in ("a", "b", "c", "d", "e"):
+        numbers = [(ContactKind.CUSTOMER_NUMBER, "4711" if name in {"c", "e"} else f"4711{name}", None)]
+        await an_account(accounts, name, contact_points=numbers)
+
+    for limit in (1, 2, 3):
+        seen, cursor = list[str](), None
+        while True:
+            page = await accounts.search(phone=None, email=None, q="4711", cursor=cursor, limit=limit)
+            assert len(page.items) <= limit
+            seen += [account.name for account in page.items]
+            if (cursor := page.next) is None:
+                break
+        assert seen[: min(limit, 2)] == ["c", "e"][:limit]
+        assert sorted(seen) == ["a", "b", "c", "d", "e"]
+
+
 async def test_search_conditions_hold_together(accounts: Accounts):
     await an_account(accounts, "Zoë")
     await an_account(accounts, "Yan")
