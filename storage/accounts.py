@@ -227,8 +227,7 @@ def _with_past(connection: Connection, clear: Candidate) -> Candidate:
     """Who is calling counts more than what was before: what cannot be read of the account's past is left out."""
     account_id = clear.account.account_id
     try:
-        clear = replace(clear, history=newest_of(connection, account_id))
-        return replace(clear, commitments=open_of(connection, account_id))
+        return replace(clear, history=newest_of(connection, account_id), commitments=open_of(connection, account_id))
     except (DBAPIError, sqlite3.Error) as error:
         log.warning("call.history_missing", error=first_line(error))
         return clear
