@@ -15,7 +15,11 @@ FEWEST_DIGITS = 3
 
 
 def matching(q: str, region: str) -> Any:
-    """Every word is in the name or company, in any order; or all of it is part of a contact point, however digits are spaced."""
+    """A whole telephone number: who has it, by index. Else every word is in the name or company, in any order; or all of it is
+    part of a contact point, however digits are spaced.
+    """
+    if read_phone(q, region) is not None:
+        return accounts.c.account_id.in_(with_phone(q, region))
     text = fold(q)
     conditions = [
         and_(true(), *(accounts.c.search_name.contains(word, autoescape=True) for word in text.split())),
@@ -23,7 +27,7 @@ def matching(q: str, region: str) -> Any:
             select(contact_points.c.account_id).where(contact_points.c.value.contains(text, autoescape=True))
         ),
     ]
-    if read_phone(q, region) is not None or not any(map(str.isalpha, text)):
+    if not any(map(str.isalpha, text)):
         conditions.append(accounts.c.account_id.in_(with_phone(q, region)))
     return or_(*conditions)
 

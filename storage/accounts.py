@@ -86,11 +86,14 @@ class Accounts:
     ) -> Page[Account]:
         """Accounts that meet every condition given, by name: `phone` in any form (part of one where it is no whole number),
         `email` whole, `q` words of name and company in any order, or part of a contact point. Asked for `q` alone, those
-        whose number or address is exactly that come first. Raises ValueError for a cursor not ours.
+        whose number or address is exactly that are the first page, at once; the others follow on the next. Raises ValueError for
+        a cursor not ours.
         """
         firsts: Sequence[str] = ()
         if q is not None and phone is None and email is None:
             firsts = [row.account_id for row in await self._database.fetch(exactly(q, self._region).limit(limit))]
+        if firsts and cursor is None:
+            return Page(items=await self._with_ids(firsts), next=cursor_after("", ""))
         wanted = select(accounts.c.account_id, accounts.c.search_name).where(accounts.c.merged_into.is_(None))
         if phone is not None:
             wanted = wanted.where(accounts.c.account_id.in_(with_phone(phone, self._region)))
@@ -102,16 +105,12 @@ class Accounts:
             wanted = wanted.where(accounts.c.account_id.not_in(firsts))
         if cursor is not None:
             wanted = wanted.where(tuple_(accounts.c.search_name, accounts.c.account_id) > tuple_(*key_of(cursor)))
-            firsts = ()
-        room = limit - len(firsts)
-        rows = await self._database.fetch(wanted.order_by(accounts.c.search_name, accounts.c.account_id).limit(room + 1))
-        page = rows[:room]
-        ids = [*firsts, *(row.account_id for row in page)]
-        found = {account.account_id: account for account in await self._with_ids(ids)}
-        last = (page[-1].search_name, page[-1].account_id) if page else ("", "")
+        rows = await self._database.fetch(wanted.order_by(accounts.c.search_name, accounts.c.account_id).limit(limit + 1))
+        page = rows[:limit]
+        found = {account.account_id: account for account in await self._with_ids([row.account_id for row in page])}
         return Page(
-            items=tuple(found[account_id] for account_id in ids if account_id in found),
-            next=cursor_after(*last) if len(rows) > room else None,
+            items=tuple(found[row.account_id] for row in page if row.account_id in found),
+            next=cursor_after(page[-1].search_name, page[-1].account_id) if len(rows) > limit else None,
         )
 
     async def create(

@@ -75,7 +75,7 @@ export function FindAccount({ onUse, onClose }) {
 async function search(wanted) {
   try {
     const { items, next } = await request('GET', `/accounts?${new URLSearchParams({ q: wanted, limit: String(SHOWN) })}`);
-    return { items, more: next !== null, active: 0, refused: '' };
+    return { items, more: next !== null && items.length === SHOWN, active: 0, refused: '' };
   } catch (error) {
     return { items: [], more: false, active: 0, refused: wordsOf(error) };
   }

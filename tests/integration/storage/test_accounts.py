@@ -187,7 +187,7 @@ async def test_search_finds_part_of_name_company_or_contact_point(accounts: Acco
         ("(020) 79", ["Bo", "Wang Fang"]),
         ("46", ["Bo", "Wang Fang"]),
         ("4600", ["Bo", "Wang Fang"]),
-        ("1846", ["Wang Fang", "Bo"]),
+        ("1846", ["Wang Fang"]),
         ("k-1846", ["Wang Fang"]),
         ("0018461", []),
     ],
@@ -211,15 +211,15 @@ async def test_pages_of_a_search_begin_with_those_that_have_exactly_it(accounts:
         await an_account(accounts, name, contact_points=numbers)
 
     for limit in (1, 2, 3):
-        seen, cursor = list[str](), None
+        pages, cursor = list[list[str]](), None
         while True:
             page = await accounts.search(phone=None, email=None, q="4711", cursor=cursor, limit=limit)
-            assert len(page.items) <= limit
-            seen += [account.name for account in page.items]
+            pages.append([account.name for account in page.items])
             if (cursor := page.next) is None:
                 break
-        assert seen[: min(limit, 2)] == ["c", "e"][:limit]
-        assert sorted(seen) == ["a", "b", "c", "d", "e"]
+        assert pages[0] == ["c", "e"][:limit]
+        assert max(map(len, pages)) <= limit
+        assert sorted(name for page in pages for name in page) == ["a", "b", "c", "d", "e"]
 
 
 async def test_search_conditions_hold_together(accounts: Accounts):
