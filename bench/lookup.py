@@ -1,5 +1,5 @@
-"""Who is calling: account, contact points and the newest contacts by number, 1,000,000 customers with 1,300,000 numbers in a
-SQLite file.
+"""Who is calling: account, contact points, the newest contacts and what was promised by number, 1,000,000 customers with
+1,300,000 numbers in a SQLite file.
 
 Ours is the store's look-up, candidates ranked, event loop kept free; beside it what a call task asks: number read, deadline
 armed, look-up shared. Peers do the same reading: plain sqlite3 on the loop (the floor, which no service may use: a slow disk
@@ -25,6 +25,7 @@ from bench.figures import ROUNDS, Figure, Goal, percentile, ratio_of
 from cti_bridge.domain.account import Candidate, Found
 from cti_bridge.lookup import Lookup
 from storage.accounts import BY_PHONE, Accounts
+from storage.cases import OPEN_OF, SHOWN
 from storage.database import Database
 from storage.identity import keys_of
 from storage.interactions import NEWEST
@@ -133,7 +134,7 @@ def _figures(results: dict[str, list[list[float]]]) -> list[Figure]:
 
 
 class Plain:
-    """sqlite3 and nothing else, with the service's own two statements."""
+    """sqlite3 and nothing else, with the service's own three statements."""
 
     def __init__(self, file: Path) -> None:
         self._connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
@@ -141,7 +142,9 @@ class Plain:
     def read(self, number: str) -> bool:
         rows = self._connection.execute(BY_PHONE.sql, {**BY_PHONE.parameters, **keys_of(number)}).fetchall()
         of_account = {**NEWEST.parameters, "account_id": rows[0][0]}
-        return len(self._connection.execute(NEWEST.sql, of_account).fetchall()) == store.PAST_CALLS
+        contacts = self._connection.execute(NEWEST.sql, of_account).fetchall()
+        promised = {**OPEN_OF.parameters, "account_id": rows[0][0], "at_most": SHOWN}
+        return len(contacts) == store.PAST_CALLS and not self._connection.execute(OPEN_OF.sql, promised).fetchall()
 
     def close(self) -> None:
         self._connection.close()

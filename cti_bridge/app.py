@@ -118,7 +118,7 @@ class Application:
         self._rules = RulesHolder(settings.routing.file, now=utc_now)
         self._router = Router(
             self._rules,
-            lookup=self._by_e164,
+            lookup=self._account_of,
             region=settings.numbers.region,
             now=utc_now,
             pbxes=tuple(pbx.name for pbx in settings.pbx),
@@ -159,18 +159,26 @@ class Application:
         self._web_metrics = WebMetrics(self._registry)
         self._hub = Hub(self._web_metrics, masked_roles=frozenset(settings.privacy.masked_roles))
         self.night = Night(
-            settings, self.database, accounts=self.accounts, merges=self.merges, relations=self.relations, hub=self._hub
+            settings,
+            self.database,
+            accounts=self.accounts,
+            cases=self.cases,
+            merges=self.merges,
+            relations=self.relations,
+            hub=self._hub,
         )
         self._wrap_ups = WrapUpDesk(self._recorder, self.interactions, self._board)
         self._callers = CallerDesk(
             accounts=self.accounts,
             interactions=self.interactions,
+            cases=self.cases,
             choices=Choices(self.database),
             lookup=self._lookup,
             wrap_ups=self._wrap_ups,
             board=self._board,
             hub=self._hub,
             external=self._external,
+            entered_for=self._router.entered_for,
         )
 
     def stop(self) -> None:
@@ -278,6 +286,7 @@ class Application:
             surveyed=lambda call_id: self.relations.refresh_of_call(call_id, now=utc_now()),
             chosen_for=self._callers.chosen_for,
             external=self._external,
+            entered_for=self._router.entered_for,
         )
 
     def _pipeline(self, pbx: str, calls: CallTasks) -> Pipeline:
@@ -343,8 +352,8 @@ class Application:
         self.port = runner.addresses[0][1]
         return runner
 
-    async def _by_e164(self, number: str) -> LookupResult:
-        candidates = await self.accounts.by_phone(number)
+    async def _account_of(self, e164: str | None, entered: str | None) -> LookupResult:
+        candidates = await self.accounts.of_caller(e164, entered)
         return Found(candidates=candidates) if candidates else NotFound()
 
 

@@ -58,6 +58,8 @@ class Desk:
     """What an agent chose in this call already: whoever it goes to next sees it."""
     external: Sequence[ExternalSource] = ()
     """Other systems that are asked when a phone rings."""
+    entered_for: Callable[[str, str], str | None] = lambda _, __: None
+    """The customer number that the caller typed on its way here; takes what `decision_for` takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,7 @@ class _Caller:
         self.call: Call | None = None
         self._desk = desk
         self._tasks = tasks
-        self._number: str | None = None
+        self._known_by: tuple[str | None, str | None] | None = None
         self._task: asyncio.Task[LookupResult] | None = None
         self._began = 0.0
         self._asked: str | None = None
@@ -86,15 +88,20 @@ class _Caller:
         self._asking: list[asyncio.Task[None]] = []
 
     def look_up(self, call: Call) -> None:
-        """Begins, and begins anew where the number became known later (an outbound call)."""
-        number = call.customer_number
-        if self._task is not None and (number == self._number or call.direction is Direction.INBOUND):
+        """Begins, and begins anew where more became known later: the number of an outbound call, or the customer number that an
+        inbound caller typed.
+        """
+        number = call.presented_number if call.direction is Direction.INBOUND else call.customer_number
+        entered = self._desk.entered_for(call.pbx, _uniqueid(call))
+        known_by = None if call.direction is Direction.INBOUND else number, entered
+        if known_by == self._known_by:
             return
         if self._task is not None:
             self._task.cancel()
-        self._number = number
+        self._known_by = known_by
         self._began = time.monotonic()
-        self._task = self._tasks.create_task(_recognise(self._desk, call), name="recognise")
+        looked_up = _recognise(self._desk.lookup, number, entered, untrusted=call.untrusted_caller)
+        self._task = self._tasks.create_task(looked_up, name="recognise")
 
     def ask_elsewhere(self, call: Call) -> None:
         """Asks the other systems, once for each number; a card that leaves before they answered gets the answer later.
@@ -135,7 +142,12 @@ class _Caller:
         return self._task.result() if done else TimedOut()
 
     async def whenever(self) -> LookupResult:
-        return await self._task if self._task is not None else NotFound()
+        """What is known in the end; a look-up that was begun anew meanwhile is waited for."""
+        while (task := self._task) is not None:
+            await asyncio.wait({task})
+            if task is self._task:
+                return task.result()
+        return NotFound()
 
     def stop(self) -> None:
         for task in (self._task, *self._asking):
@@ -147,11 +159,10 @@ def _number_of(call: Call) -> str | None:
     return call.presented_number if call.direction is Direction.INBOUND else call.customer_number
 
 
-async def _recognise(desk: Desk, call: Call) -> LookupResult:
-    number = _number_of(call)
-    result = await desk.lookup.by_number(number, untrusted=call.untrusted_caller)
+async def _recognise(lookup: Lookup, number: str | None, entered: str | None, *, untrusted: bool) -> LookupResult:
+    result = await lookup.by_number(number, untrusted=untrusted, entered=entered)
     if isinstance(result, TimedOut):
-        result = await desk.lookup.late(number, untrusted=call.untrusted_caller)
+        result = await lookup.late(number, untrusted=untrusted, entered=entered)
     return result
 
 
@@ -176,7 +187,7 @@ async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk, before: Be
             event = await events.get()
             caller.call = event.call
             match event:
-                case CallArrived(call=call) | CallChanged(call=call):
+                case CallArrived(call=call) | CallChanged(call=call) | CallQueued(call=call):
                     if call.direction is not Direction.INTERNAL:
                         caller.look_up(call)
                         caller.ask_elsewhere(call)
@@ -189,7 +200,7 @@ async def handle_call(events: "asyncio.Queue[CallEvent]", desk: Desk, before: Be
                             updates.append(tasks.create_task(_pop_later(event, caller, desk), name="pop later"))
                 case OfferEnded(call=call, agent=agent, nth=nth, why=why):
                     await desk.hub.withdraw_pop(agent, pop_id_of(call, agent, nth), call.call_id, why, at=event.at)
-                case CallQueued() | CallLeftQueue() | CallAnswered() | CallHeld() | CallResumed() | CallTransferred():
+                case CallLeftQueue() | CallAnswered() | CallHeld() | CallResumed() | CallTransferred():
                     pass
                 case CallEnded(call=call):
                     if call.direction is not Direction.INTERNAL:
@@ -254,19 +265,8 @@ async def _pop_later(event: CallOffered, caller: _Caller, desk: Desk) -> None:
 
 
 def _built(call: Call, event: CallOffered, found: LookupResult, caller: _Caller, desk: Desk) -> ScreenPop:
-    match = _clear_match(found)
-    history = match.history if match else ()
     decision, chosen = desk.decision_for(call.pbx, _uniqueid(call)), desk.chosen_for(call.call_id)
-    return build_pop(
-        call,
-        event.agent,
-        event.nth,
-        found,
-        history=history,
-        decision=decision,
-        chosen=chosen,
-        external=caller.elsewhere,
-    )
+    return build_pop(call, event.agent, event.nth, found, decision=decision, chosen=chosen, external=caller.elsewhere)
 
 
 async def _record(call: Call, caller: _Caller, desk: Desk) -> bool:

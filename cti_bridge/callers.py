@@ -7,12 +7,12 @@ next. Nothing is learnt for a number that is withheld, malformed or forged, and 
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from cti_bridge.commands import WrapUpDesk
-from cti_bridge.domain.account import HISTORY_SHOWN, Account, AccountId, ContactKind, Found, LookupResult, TimedOut
+from cti_bridge.domain.account import HISTORY_SHOWN, Account, AccountId, ContactKind, Found, LookupResult, TimedOut, Withheld
 from cti_bridge.domain.call import CallId, Direction, Extension, call_document
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.external import ExternalRecord
@@ -23,6 +23,7 @@ from screen_pop.hub import Hub
 from screen_pop.pop import Chosen, Identified, identified_anew, identify
 from screen_pop.ports import CommandRefused
 from storage.accounts import Accounts
+from storage.cases import Cases
 from storage.identity import Choices
 from storage.interactions import Interactions
 
@@ -39,21 +40,25 @@ class CallerDesk:
         *,
         accounts: Accounts,
         interactions: Interactions,
+        cases: Cases,
         choices: Choices,
         lookup: Lookup,
         wrap_ups: WrapUpDesk,
         board: Board,
         hub: Hub,
+        entered_for: Callable[[str, str], str | None],
         external: Sequence[ExternalSource] = (),
     ) -> None:
         self._accounts = accounts
         self._interactions = interactions
+        self._cases = cases
         self._choices = choices
         self._lookup = lookup
         self._wrap_ups = wrap_ups
         self._board = board
         self._hub = hub
         self._external = {source.name: source for source in external}
+        self._entered_for = entered_for
         self._chosen: OrderedDict[CallId, Chosen] = OrderedDict()
         self._making = asyncio.Lock()
         """One provisional account at a time, so that two agents who ask at once get the same one."""
@@ -69,7 +74,8 @@ class CallerDesk:
 
     async def chosen(self, call_id: CallId, account_id: AccountId | None, *, by: str, now: datetime) -> Identified:
         """As `choose`, where the interaction has the account already. Raises StorageError (safe to repeat)."""
-        number = self._number_of(await self._call(call_id))
+        call = await self._call(call_id)
+        number = self._number_of(call)
         learnt = False
         if account_id is None or number is None:
             await self._choices.forget(call_id)
@@ -77,18 +83,25 @@ class CallerDesk:
             learnt = await self._choices.learn(number, account_id, call_id=call_id, chosen_by=by, now=now)
         account = await self._accounts.by_id(account_id) if account_id is not None else None
         newest = await self._interactions.timeline(account_id, cursor=None, limit=HISTORY_SHOWN) if account_id else None
-        chosen = Chosen(account=account, history=newest.items if newest else (), by=by, at=now, learnt=learnt)
+        chosen = Chosen(
+            account=account,
+            history=newest.items if newest else (),
+            commitments=await self._cases.open_of(account_id) if account_id else None,
+            by=by,
+            at=now,
+            learnt=learnt,
+        )
         self._chosen[call_id] = chosen
         if len(self._chosen) > CHOICES_REMEMBERED:
             self._chosen.popitem(last=False)
-        return await self._show(call_id, await self._lookup.by_number(number), chosen, now)
+        return await self._show(call_id, await self._found(call), chosen, now)
 
     async def undo(self, call_id: CallId, agent: Extension, *, now: datetime) -> Identified:
         """Unlearns what was chosen in this call and puts it where the number alone does. Raises as `choose`."""
         await self._wrap_ups.save(call_id, agent, {"account_id": None})
         await self._choices.forget(call_id)
         self._chosen.pop(call_id, None)
-        found = await self._lookup.by_number(self._number_of(await self._call(call_id)))
+        found = await self._found(await self._call(call_id))
         if isinstance(found, TimedOut):
             raise StorageError("the store did not say in time who has this number")
         if isinstance(found, Found) and found.clear:
@@ -169,8 +182,7 @@ class CallerDesk:
         return await self._accounts.change(account.account_id, changes=changes, contact_points=[*points, *more], now=now)
 
     async def _show(self, call_id: CallId, found: LookupResult, chosen: Chosen | None, now: datetime) -> Identified:
-        clear = found.clear if isinstance(found, Found) else None
-        identified = identify(found, chosen, history=clear.history if clear else ())
+        identified = identify(found, chosen)
         for pop in self._hub.pops_of(call_id):
             await self._hub.update_pop(identified_anew(pop, identified), at=now)
         return identified
@@ -182,6 +194,13 @@ class CallerDesk:
             return call_document(live)
         stored = await self._interactions.by_call(call_id)
         return (stored and stored.call) or {}
+
+    async def _found(self, call: dict[str, Any]) -> LookupResult:
+        """What the caller's number, and the customer number that was typed, say."""
+        if not call:
+            return Withheld()
+        entered = self._entered_for(call["pbx"], str(call["call_id"]).partition(":")[2])
+        return await self._lookup.by_number(self._number_of(call), untrusted=call.get("untrusted_caller", True), entered=entered)
 
     def _number_of(self, call: dict[str, Any]) -> str | None:
         """The number that the caller is known by, in E.164; None where there is none that may be trusted."""

@@ -27,12 +27,15 @@ RETRY_SECONDS = 1.0
 MAX_RUNNING = 256
 """Look-ups under way at most; with the store away, more callers than that would only wait in vain."""
 
+_Key = tuple[str | None, str | None]
+"""The number in E.164, and the customer number that was typed."""
+
 Counter = Literal["found", "not_found", "withheld", "timed_out", "failed", "refused"]
 
 
-class AccountsByPhone(Protocol):
-    def by_phone(self, e164: str) -> Awaitable[tuple[Candidate, ...]]:
-        """Everybody with this number. Raises StorageError."""
+class AccountsOfCaller(Protocol):
+    def of_caller(self, e164: str | None, entered: str | None) -> Awaitable[tuple[Candidate, ...]]:
+        """Everybody with this number, or with the customer number that was typed. Raises StorageError."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,7 +52,7 @@ class Lookup:
 
     def __init__(
         self,
-        accounts: AccountsByPhone,
+        accounts: AccountsOfCaller,
         region: str,
         *,
         deadline_seconds: float = DEADLINE_SECONDS,
@@ -59,20 +62,22 @@ class Lookup:
         self._region = region
         self._deadline_seconds = deadline_seconds
         self._late_seconds = late_seconds
-        self._running: dict[str, _UnderWay] = {}
+        self._running: dict[_Key, _UnderWay] = {}
         self.counters: dict[Counter, int] = dict.fromkeys(("found", "not_found", "withheld", "timed_out", "failed", "refused"), 0)
         """Answers by kind; failed: the store raised; refused: too many look-ups under way."""
 
-    async def by_number(self, presented: str | None, *, untrusted: bool = False) -> LookupResult:
-        """Who has this number, within the deadline; `untrusted` (a forged caller number) matches nobody.
+    async def by_number(self, presented: str | None, *, untrusted: bool = False, entered: str | None = None) -> LookupResult:
+        """Who has this number, or the customer number that the caller typed (`entered`), within the deadline; `untrusted` (a
+        forged caller number) matches nobody, whatever was typed.
 
         Runs on behind a `TimedOut`: see `late`. Cancelling the caller does not cancel the look-up.
         """
-        return await self._answer(presented, untrusted=untrusted, seconds=self._deadline_seconds)
+        return await self._answer(presented, entered, untrusted=untrusted, seconds=self._deadline_seconds)
 
-    async def late(self, presented: str | None, *, untrusted: bool = False) -> LookupResult:
+    async def late(self, presented: str | None, *, untrusted: bool = False, entered: str | None = None) -> LookupResult:
         """What `by_number` had no time for: joins the look-up under way, and gives TimedOut only after `late_seconds`."""
-        return await self._answer(presented, untrusted=untrusted, seconds=self._late_seconds + self._deadline_seconds)
+        seconds = self._late_seconds + self._deadline_seconds
+        return await self._answer(presented, entered, untrusted=untrusted, seconds=seconds)
 
     def number_of(self, presented: str | None, *, untrusted: bool) -> str | None:
         """The number in E.164 that a caller is known by; None for one that is withheld, malformed or forged."""
@@ -84,16 +89,16 @@ class Lookup:
     async def close(self) -> None:
         """Gives up the look-ups under way and waits for their end."""
         asked = [one.asked for one in self._running.values()]
-        for e164 in tuple(self._running):
-            self._end(e164, TimedOut())
+        for key in tuple(self._running):
+            self._end(key, TimedOut())
         await asyncio.gather(*asked, return_exceptions=True)
 
-    async def _answer(self, presented: str | None, *, untrusted: bool, seconds: float) -> LookupResult:
-        e164 = self.number_of(presented, untrusted=untrusted)
-        if e164 is None:
+    async def _answer(self, presented: str | None, entered: str | None, *, untrusted: bool, seconds: float) -> LookupResult:
+        key = self.number_of(presented, untrusted=untrusted), None if untrusted else entered
+        if key == (None, None):
             self.counters["withheld"] += 1
             return Withheld()
-        under_way = self._running.get(e164) or self._start(e164)
+        under_way = self._running.get(key) or self._start(key)
         if under_way is None:
             self.counters["refused"] += 1
             return TimedOut()
@@ -107,46 +112,46 @@ class Lookup:
             deadline.cancel()
             under_way.waiting.discard(answer)
 
-    def _start(self, e164: str) -> _UnderWay | None:
+    def _start(self, key: _Key) -> _UnderWay | None:
         if len(self._running) >= MAX_RUNNING:
             return None
-        asked = self._ask(e164)
-        given_up = asyncio.get_running_loop().call_later(self._late_seconds, self._end, e164, TimedOut())
-        under_way = self._running[e164] = _UnderWay(asked=asked, given_up=given_up)
+        asked = self._ask(key)
+        given_up = asyncio.get_running_loop().call_later(self._late_seconds, self._end, key, TimedOut())
+        under_way = self._running[key] = _UnderWay(asked=asked, given_up=given_up)
         return under_way
 
-    def _ask(self, e164: str) -> asyncio.Future[tuple[Candidate, ...]]:
+    def _ask(self, key: _Key) -> asyncio.Future[tuple[Candidate, ...]]:
         """A future of the store's is taken as it is: a task around it costs two more turns of the loop while a phone rings."""
-        asked = asyncio.ensure_future(self._accounts.by_phone(e164))
-        asked.add_done_callback(partial(self._asked, e164))
+        asked = asyncio.ensure_future(self._accounts.of_caller(*key))
+        asked.add_done_callback(partial(self._asked, key))
         return asked
 
-    def _asked(self, e164: str, asked: asyncio.Future[tuple[Candidate, ...]]) -> None:
-        under_way = self._running.get(e164)
+    def _asked(self, key: _Key, asked: asyncio.Future[tuple[Candidate, ...]]) -> None:
+        under_way = self._running.get(key)
         if under_way is None or under_way.asked is not asked:
             return  # given up before
         if asked.cancelled():
-            self._end(e164, TimedOut())
+            self._end(key, TimedOut())
             return
         match asked.exception():
             case None:
                 candidates = asked.result()
-                self._end(e164, Found(candidates=candidates) if candidates else NotFound())
+                self._end(key, Found(candidates=candidates) if candidates else _nobody(key))
             case StorageError() as error:
                 self.counters["failed"] += 1
                 log.warning("lookup.failed", error=str(error))
-                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._ask_again, e164, under_way)
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._ask_again, key, under_way)
             case error:
-                self._end(e164, error)
+                self._end(key, error)
                 if not under_way.waiting:
                     raise error
 
-    def _ask_again(self, e164: str, under_way: _UnderWay) -> None:
-        if self._running.get(e164) is under_way:
-            under_way.asked = self._ask(e164)
+    def _ask_again(self, key: _Key, under_way: _UnderWay) -> None:
+        if self._running.get(key) is under_way:
+            under_way.asked = self._ask(key)
 
-    def _end(self, e164: str, result: LookupResult | BaseException) -> None:
-        under_way = self._running.pop(e164)
+    def _end(self, key: _Key, result: LookupResult | BaseException) -> None:
+        under_way = self._running.pop(key)
         under_way.given_up.cancel()
         under_way.asked.cancel()
         for answer in under_way.waiting:
@@ -172,3 +177,9 @@ def _tell(answer: asyncio.Future[LookupResult], result: LookupResult | BaseExcep
         answer.set_exception(result)
     else:
         answer.set_result(result)
+
+
+def _nobody(key: _Key) -> LookupResult:
+    """A caller who shows no number is still withheld where the customer number that was typed is nobody's."""
+    e164, _ = key
+    return Withheld() if e164 is None else NotFound()

@@ -16,6 +16,7 @@ from cti_bridge.housekeeping import utc_now
 from cti_bridge.record.results import seconds_until
 from screen_pop.hub import Hub
 from storage.accounts import Accounts
+from storage.cases import Cases
 from storage.database import Database
 from storage.merge_rule import merge_by_rule
 from storage.merges import Merges
@@ -34,12 +35,21 @@ class Night:
     """The night's work; `run` it. `counters`: what retention deleted, by kind, and its `failed` passes."""
 
     def __init__(
-        self, settings: Settings, database: Database, *, accounts: Accounts, merges: Merges, relations: Relations, hub: Hub
+        self,
+        settings: Settings,
+        database: Database,
+        *,
+        accounts: Accounts,
+        cases: Cases,
+        merges: Merges,
+        relations: Relations,
+        hub: Hub,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self._settings = settings
         self._database = database
         self._accounts = accounts
+        self._cases = cases
         self._merges = merges
         self._relations = relations
         self._hub = hub
@@ -76,7 +86,8 @@ class Night:
                 merged += 1
                 account = await self._accounts.by_id(merge.kept)
                 if account is not None:
-                    await self._hub.account_changed(account, instead_of=merge.merged, at=utc_now())
+                    promised = await self._cases.open_of(merge.kept)
+                    await self._hub.account_changed(account, promised, instead_of=merge.merged, at=utc_now())
         except StorageError as error:
             log.warning("merging.stopped", merged=merged, error=str(error))
         else:

@@ -20,6 +20,8 @@ MAX_LINES = 160
 
 _LINE = re.compile(r"(agi_[a-z0-9_]{1,60}): ?(.*)", re.DOTALL)
 _DIALLED = re.compile(r"\+?[0-9*#]{1,32}")
+_CUSTOMER = re.compile(r"[0-9]{1,20}")
+"""A customer number as a telephone's keys can type it."""
 _PBX = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _UNIQUEID = re.compile(r"[\x21-\x7e]{1,150}")
 _NEEDED = frozenset(
@@ -60,6 +62,7 @@ class AgiRefused(Exception):
 class AgiRequest:
     """The PBX asks where a call should go. `caller` as presented, None where the caller showed or wants to show none.
 
+    `customer`: the customer number that the caller typed (`?customer=`), digits only; it proves nothing.
     `pbx`: which one asks, by its name in the settings, where the dialplan says it (`?pbx=`): two PBXs may give two calls the same
     Uniqueid. Nothing else tells it: the address may be the same for both, or another than the one they are reached at.
     """
@@ -68,6 +71,7 @@ class AgiRequest:
     did: str
     caller: str | None
     pbx: str | None = None
+    customer: str | None = None
 
 
 def read_request(lines: list[bytes]) -> AgiRequest:
@@ -85,12 +89,13 @@ def read_request(lines: list[bytes]) -> AgiRequest:
     if script.strip("/") != "route":
         raise AgiRefused("unknown_script", "only agi://HOST/route is answered")
     given = dict(part.split("=", 1) for part in query.split("&") if "=" in part)
-    pbx = given.get("pbx", "")
+    pbx, customer = given.get("pbx", ""), given.get("customer", "")
     return AgiRequest(
         uniqueid=_uniqueid(fields),
         did=_dialled(unquote(given.get("did", "")), fields),
         caller=_caller(fields),
         pbx=pbx if _PBX.fullmatch(pbx) else None,
+        customer=customer if _CUSTOMER.fullmatch(customer) else None,
     )
 
 

@@ -33,7 +33,9 @@ class NumberPattern:
 
 
 class CallerKind(StrEnum):
-    """Who calls: somebody with an account, a number nobody has, or no number shown. The three exclude each other."""
+    """Who calls: somebody with an account (by the number, or by the customer number that was typed), a number nobody has, or no
+    number shown. The three exclude each other.
+    """
 
     KNOWN = "known"
     UNKNOWN = "unknown"
@@ -156,17 +158,17 @@ def _ask_caller(patterns: tuple[NumberPattern, ...], kinds: tuple[CallerKind, ..
     value = kind.value if kind is not None and facts.caller is None else f"{shown}, {kind or 'not looked up in time'}"
     if kind is not None:
         return kind in kinds, value
-    # Not looked up: both kinds that a shown number can be are asked for, or none, or it hangs on the answer.
-    wanted = {CallerKind.KNOWN, CallerKind.UNKNOWN} & set(kinds)
+    # Not looked up: both kinds that this caller can be are asked for, or none, or it hangs on the answer.
+    wanted = {CallerKind.KNOWN, CallerKind.WITHHELD if facts.withheld else CallerKind.UNKNOWN} & set(kinds)
     return (None if len(wanted) == 1 else bool(wanted)), value
 
 
 def _kind_of(facts: CallFacts) -> CallerKind | None:
-    if facts.withheld:
-        return CallerKind.WITHHELD
     if facts.known is None:
         return None
-    return CallerKind.KNOWN if facts.known else CallerKind.UNKNOWN
+    if facts.known:
+        return CallerKind.KNOWN
+    return CallerKind.WITHHELD if facts.withheld else CallerKind.UNKNOWN
 
 
 def _covers(wide: Test, narrow: Test) -> bool:

@@ -16,6 +16,7 @@ _HIGHEST_FIRST = tuple(Tier)
 class CallFacts:
     """One call. `caller` is E.164, None where no number was shown (`withheld`) or it is no number of the plan.
 
+    A caller who typed a customer number may be known by that, though withheld.
     `known` and `tier` come from the account: `known` None means that nobody has answered yet, and `tier` says nothing then;
     `tier` None with `known` True is an account without a tier. `at` is aware, of the years 1970 to 2999: others are refused
     with ValueError, so that no time zone arithmetic can run off the calendar.

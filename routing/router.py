@@ -46,7 +46,8 @@ class _Remembered:
 
 
 class Router:
-    """`lookup` takes an E.164 number and may raise StorageError; `region` (ISO 3166) reads national numbers.
+    """`lookup` takes an E.164 number and the customer number that the caller typed (at least one of them), and may raise
+    StorageError; `region` (ISO 3166) reads national numbers.
 
     `pbxes`: the names of the PBXs that may ask. Where there is one only, it is the one.
     """
@@ -55,7 +56,7 @@ class Router:
         self,
         holder: RulesHolder,
         *,
-        lookup: Callable[[str], Coroutine[Any, Any, LookupResult]],
+        lookup: Callable[[str | None, str | None], Coroutine[Any, Any, LookupResult]],
         region: str,
         now: Callable[[], datetime],
         pbxes: Sequence[str] = (),
@@ -69,10 +70,16 @@ class Router:
         self._lookup_seconds = lookup_seconds
         self._lookups: set[asyncio.Task[LookupResult]] = set()
         self._remembered: OrderedDict[_Key, _Remembered] = OrderedDict()
+        self._entered: OrderedDict[_Key, str] = OrderedDict()
         self.counters: Counter[str] = Counter()
 
     async def decide(self, request: AgiRequest) -> RoutingDecision | None:
         """Where the call goes; None while no good rules file has been read."""
+        entered = request.customer
+        if entered is not None:
+            self._entered[self._key(request)] = entered
+            if len(self._entered) > MAX_REMEMBERED:
+                self._entered.popitem(last=False)
         rules = self._holder.rules
         if rules is None:
             self.counters["no_rules"] += 1
@@ -82,13 +89,13 @@ class Router:
             did=request.did,
             caller=caller,
             withheld=request.caller is None,
-            known=None if caller is not None else False,
+            known=False if caller is None and entered is None else None,
             tier=None,
             at=self._now(),
         )
         decided = decide(facts, rules)
-        if decided.hangs_on_account and caller is not None:
-            facts = with_account(facts, await self._look_up(caller))
+        if decided.hangs_on_account and facts.known is None:
+            facts = with_account(facts, await self._look_up(caller, entered))
             decided = decide(facts, rules)
         self._remember(self._key(request), _Remembered(decision=decided.decision, facts=facts, rules=rules))
         log.info(
@@ -98,6 +105,7 @@ class Router:
             queue=decided.decision.queue,
             rules_version=decided.decision.rules_version,
             hangs_on_account=decided.hangs_on_account,
+            entered=entered is not None,
         )
         return decided.decision
 
@@ -109,6 +117,10 @@ class Router:
         """The decision about the PBX's channel, while it is remembered."""
         remembered = self._about(pbx, uniqueid)
         return remembered.decision if remembered is not None else None
+
+    def entered_for(self, pbx: str, uniqueid: str) -> str | None:
+        """The customer number that the caller on this channel typed, while it is remembered; whether or not a rule was found."""
+        return self._entered.get((pbx, uniqueid)) or self._entered.get((None, uniqueid))
 
     def trace_for(self, pbx: str, uniqueid: str) -> tuple[RuleTrace, ...]:
         """Every rule up to the one that decided; empty once forgotten."""
@@ -130,11 +142,11 @@ class Router:
     def _about(self, pbx: str, uniqueid: str) -> _Remembered | None:
         return self._remembered.get((pbx, uniqueid)) or self._remembered.get((None, uniqueid))
 
-    async def _look_up(self, caller: str) -> LookupResult:
+    async def _look_up(self, caller: str | None, entered: str | None) -> LookupResult:
         if len(self._lookups) >= MAX_LOOKUPS:
             self.counters["lookup_refused"] += 1
             return TimedOut()
-        task = asyncio.create_task(self._lookup(caller), name="routing look-up")
+        task = asyncio.create_task(self._lookup(caller, entered), name="routing look-up")
         self._lookups.add(task)
         task.add_done_callback(self._look_up_ended)
         # An overdue look-up is left to end by itself: cutting a query costs the store its connection, just when it is slow.

@@ -17,6 +17,7 @@ from typing import Any
 from cti_bridge.domain.account import Account, AccountId
 from cti_bridge.domain.call import Call, CallId, Extension, call_document
 from cti_bridge.domain.call_events import CallEnded, CallEvent, OfferEnd
+from cti_bridge.domain.case import Commitments
 from cti_bridge.domain.errors import WireError
 from cti_bridge.domain.external import ExternalAnswer
 from cti_bridge.domain.interaction import Interaction, interaction_document
@@ -43,6 +44,9 @@ IDS_A_SECOND = 1_000_000
 """More than any receiver is ever told in a second; a number in JSON is exact up to 2**53, which is the year 2255."""
 POPS_REMEMBERED = 10_000
 """Pops whose `shown` is still expected; far more than ring at once."""
+ACCOUNTS_REMEMBERED = 10_000
+PROMISES_REMEMBERED_SECONDS = 3600.0
+"""Longer than a look-up is shown: a call that waited for an agent, and was handed on."""
 
 
 @dataclass(slots=True, eq=False)
@@ -107,6 +111,7 @@ class Hub:
         self._per_user: Counter[str] = Counter()
         self._standing: OrderedDict[CallId, dict[str, ScreenPop]] = OrderedDict()
         self._sent: OrderedDict[str, _SentPop] = OrderedDict()
+        self._promised: OrderedDict[AccountId, tuple[float, Commitments]] = OrderedDict()
 
     # what the call tasks tell
 
@@ -114,6 +119,7 @@ class Hub:
         """Shows the pop to its agent. The same pop again (a replayed stream) is not sent twice."""
         if pop.pop_id in self._sent:
             return
+        pop = self._as_promised(pop)
         self._stand(pop, _SentPop(pop.agent, self._clock()))
         self._metrics.pops.labels("sent").inc()
         await self.deliver(pop.agent, "pop", pop_document(pop), at=at)
@@ -128,7 +134,7 @@ class Hub:
         """Replaces what a pop showed (a late look-up, a merge); nothing happens where the pop no longer stands."""
         pops = self._standing.get(pop.call.call_id, {})
         if pop.pop_id in pops:
-            pops[pop.pop_id] = pop
+            pop = pops[pop.pop_id] = self._as_promised(pop)
             await self.deliver(pop.agent, "pop.update", pop_document(pop), at=at)
 
     async def told_elsewhere(self, call_id: CallId, external: tuple[ExternalAnswer, ...]) -> None:
@@ -138,14 +144,23 @@ class Hub:
             if pop is not None:
                 await self.update_pop(replace(pop, external=external), at=self._wall_clock())
 
-    async def account_changed(self, account: Account, *, instead_of: AccountId, at: datetime) -> None:
+    async def account_changed(self, account: Account, commitments: Commitments, *, instead_of: AccountId, at: datetime) -> None:
         """Two accounts became one (or two again): whoever has one of them on the screen for a live call is shown `account`."""
+        self._promise(account.account_id, commitments)
         either = {account.account_id, instead_of}
         shown = [pop for pops in self._standing.values() for pop in pops.values()]
         for pop in shown:
             concerned = {candidate.account.account_id for candidate in pop.candidates} & either
             if concerned or (pop.account is not None and pop.account.account_id in either):
-                await self.update_pop(with_account(pop, account, instead_of=instead_of), at=at)
+                await self.update_pop(with_account(pop, account, commitments, instead_of=instead_of), at=at)
+
+    async def commitments_changed(self, account_id: AccountId, commitments: Commitments, *, at: datetime) -> None:
+        """Something was promised to a customer, or kept: shown at once on every pop with the account, and on those to come."""
+        self._promise(account_id, commitments)
+        shown = [pop for pops in self._standing.values() for pop in pops.values()]
+        for pop in shown:
+            if pop.account is not None and pop.account.account_id == account_id:
+                await self.update_pop(pop, at=at)
 
     async def withdraw_pop(self, agent: Extension, pop_id: str, call_id: CallId, why: OfferEnd, *, at: datetime) -> None:
         """Takes the pop off the agent's screen: the phone rings there no more. Once, however often it is said."""
@@ -282,6 +297,19 @@ class Hub:
             connection.end(wire.CLOSE_GOING_AWAY, "going-away", "the service stops")
 
     # private parts
+
+    def _promise(self, account_id: AccountId, commitments: Commitments) -> None:
+        self._promised[account_id] = (self._clock(), commitments)
+        self._promised.move_to_end(account_id)
+        if len(self._promised) > ACCOUNTS_REMEMBERED:
+            self._promised.popitem(last=False)
+
+    def _as_promised(self, pop: ScreenPop) -> ScreenPop:
+        """The pop with what is promised now: its look-up was at the call's arrival, and the call may have been handed on."""
+        told = self._promised.get(pop.account.account_id) if pop.account else None
+        if told is None or self._clock() - told[0] > PROMISES_REMEMBERED_SECONDS:
+            return pop
+        return replace(pop, commitments=told[1])
 
     async def _wake(self, receiver: Receiver) -> None:
         async for connection in _in_batches([connection for connection in receiver.connections if connection.is_open]):

@@ -4,14 +4,12 @@ In: the call, the offered agent, what the look-up, the history and the routing r
 one JSON shape. Pure: the same facts give the same pop under the same id, so replaying a stream pops nobody twice.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, assert_never
 
 from cti_bridge.domain.account import (
-    HISTORY_SHOWN,
     Account,
     AccountId,
     Candidate,
@@ -24,6 +22,7 @@ from cti_bridge.domain.account import (
     candidate_document,
 )
 from cti_bridge.domain.call import Call, Extension, call_document, iso_utc
+from cti_bridge.domain.case import Commitments, commitments_document
 from cti_bridge.domain.decision import RoutingDecision, decision_document
 from cti_bridge.domain.external import ExternalAnswer, external_documents
 from cti_bridge.domain.interaction import Interaction, interaction_document
@@ -54,15 +53,20 @@ class Chosen:
     by: str
     at: datetime
     learnt: bool
+    commitments: Commitments | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identified:
-    """Who the caller is taken to be: by an agent where one chose, else by the one clear match, else nobody yet."""
+    """Who the caller is taken to be: by an agent where one chose, else by the one clear match, else nobody yet.
+
+    `history` and `commitments` are the account's; `commitments` None: the store did not say, or there is no account.
+    """
 
     account: Account | None
     candidates: tuple[Candidate, ...]
     history: tuple[Interaction, ...]
+    commitments: Commitments | None
     recognition: Recognition
     chosen: Chosen | None
 
@@ -82,6 +86,7 @@ class ScreenPop:
     chosen: Chosen | None = None
     external: tuple[ExternalAnswer, ...] = ()
     """What other systems say of the number, in the order of the settings."""
+    commitments: Commitments | None = None
 
 
 def pop_id_of(call: Call, agent: Extension, nth: int) -> str:
@@ -95,13 +100,12 @@ def build_pop(
     nth: int,
     lookup: LookupResult,
     *,
-    history: Sequence[Interaction],
     decision: RoutingDecision | None,
     chosen: Chosen | None = None,
     external: tuple[ExternalAnswer, ...] = (),
 ) -> ScreenPop:
-    """Puts together what the agent sees; `history` is newest first and belongs to the one clear match."""
-    identified = identify(lookup, chosen, history=history)
+    """Puts together what the agent sees."""
+    identified = identify(lookup, chosen)
     return ScreenPop(
         pop_id=pop_id_of(call, agent, nth),
         agent=agent,
@@ -113,17 +117,19 @@ def build_pop(
         recognition=identified.recognition,
         chosen=chosen,
         external=external,
+        commitments=identified.commitments,
     )
 
 
-def identify(lookup: LookupResult, chosen: Chosen | None, *, history: Sequence[Interaction] = ()) -> Identified:
-    """Who the caller is taken to be; `history` belongs to the one clear match."""
+def identify(lookup: LookupResult, chosen: Chosen | None) -> Identified:
+    """Who the caller is taken to be."""
     candidates, recognition = _recognised(lookup)
-    clear = candidates[0].account if recognition is Recognition.FOUND else None
+    shown = chosen or (candidates[0] if recognition is Recognition.FOUND else None)
     return Identified(
-        account=chosen.account if chosen else clear,
+        account=shown.account if shown else None,
         candidates=candidates,
-        history=(chosen.history if chosen else tuple(history) if clear else ())[:HISTORY_SHOWN],
+        history=shown.history if shown else (),
+        commitments=shown.commitments if shown else None,
         recognition=recognition,
         chosen=chosen,
     )
@@ -136,12 +142,13 @@ def identified_anew(pop: ScreenPop, identified: Identified) -> ScreenPop:
         account=identified.account,
         candidates=identified.candidates,
         history=identified.history,
+        commitments=identified.commitments,
         recognition=identified.recognition,
         chosen=identified.chosen,
     )
 
 
-def with_account(pop: ScreenPop, account: Account, *, instead_of: AccountId) -> ScreenPop:
+def with_account(pop: ScreenPop, account: Account, commitments: Commitments, *, instead_of: AccountId) -> ScreenPop:
     """The pop with `account` in the place of it and of `instead_of`; a candidate that is left alone is a clear match."""
     either = {account.account_id, instead_of}
     firsts = [candidate for candidate in pop.candidates if candidate.account.account_id in either][:1]
@@ -152,10 +159,12 @@ def with_account(pop: ScreenPop, account: Account, *, instead_of: AccountId) -> 
     )
     is_clear = pop.recognition is Recognition.SEVERAL and len(candidates) == 1
     was_shown = pop.account is not None and pop.account.account_id in either
+    is_shown = was_shown or is_clear
     return replace(
         pop,
         candidates=candidates,
-        account=account if was_shown or is_clear else pop.account,
+        account=account if is_shown else pop.account,
+        commitments=commitments if is_shown else pop.commitments,
         recognition=Recognition.FOUND if is_clear else pop.recognition,
     )
 
@@ -179,6 +188,7 @@ def identity_document(identified: Identified | ScreenPop) -> dict[str, Any]:
         "account": account_document(identified.account) if identified.account else None,
         "candidates": [candidate_document(candidate) for candidate in identified.candidates],
         "history": [interaction_document(interaction) for interaction in identified.history],
+        "commitments": commitments_document(identified.commitments) if identified.commitments else None,
         "lookup": identified.recognition.value,
         "chosen": {"by": chosen.by, "at": iso_utc(chosen.at), "learnt": chosen.learnt} if chosen else None,
     }

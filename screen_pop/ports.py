@@ -13,7 +13,7 @@ from cti_bridge.domain.agent import AgentState
 from cti_bridge.domain.audit import AuditResult
 from cti_bridge.domain.audit_log import AuditAction, AuditEntry
 from cti_bridge.domain.call import Call, CallId, Extension
-from cti_bridge.domain.case import Case, CaseFilter, CaseId, CaseKind
+from cti_bridge.domain.case import Case, CaseFilter, CaseId, CaseKind, Commitments
 from cti_bridge.domain.figures import QueueFigures
 from cti_bridge.domain.gap import Gap
 from cti_bridge.domain.interaction import Interaction, InteractionId
@@ -122,12 +122,17 @@ class Cases(Protocol):
     ) -> Case:
         """A new commitment. Raises CaseRefused; ValueError: not readable."""
 
-    async def change(self, case_id: CaseId, changes: Mapping[str, Any], *, by: str, now: datetime) -> Case:
-        """Only the keys given. Raises CaseRefused; ValueError: not readable."""
+    async def change(
+        self, case_id: CaseId, changes: Mapping[str, Any], *, by: str, now: datetime, call_id: CallId | None = None
+    ) -> Case:
+        """Only the keys given; `call_id`: it is closed by this call. Raises CaseRefused; ValueError: not readable."""
 
     async def by_id(self, case_id: CaseId) -> Case | None: ...
     async def list(self, wanted: CaseFilter, *, now: datetime, cursor: str | None, limit: int) -> Page[Case]:
         """Newest first. ValueError for a cursor not ours."""
+
+    async def open_of(self, account_id: AccountId, *, at_most: int = ...) -> Commitments:
+        """The account's open ones, the most urgent first; by default as many as a pop shows."""
 
 
 class Profiles(Protocol):

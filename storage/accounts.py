@@ -4,22 +4,22 @@
 """
 
 import sqlite3
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, delete, false, insert, or_, select, tuple_, union_all, update
+from sqlalchemy import Connection, Row, Select, SelectBase, delete, insert, select, tuple_, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cti_bridge.domain.account import Account, AccountId, Candidate, ContactKind, ContactPoint, Found, Tier
-from cti_bridge.domain.interaction import Interaction
 from cti_bridge.domain.listing import Page
-from cti_bridge.domain.phone_number import ranges_of, read_phone
 from cti_bridge.domain.relation import relation_of
 from storage import identity
+from storage.account_search import exactly, matching, with_phone, with_value
+from storage.cases import open_of
 from storage.contact_points import clean, contact_point, fold
 from storage.database import Database, first_line
 from storage.interactions import newest_of
@@ -44,25 +44,37 @@ POINT_COLUMNS = [
     contact_points.c.extension,
 ]
 
-BY_PHONE = Prepared(
-    select(*ACCOUNT_COLUMNS, *POINT_COLUMNS)
-    .join_from(accounts, contact_points)
-    .where(accounts.c.account_id.in_(identity.HOLDERS))
-    .order_by(accounts.c.account_id, contact_points.c.position)
-)
+
+def _by_ids(ids: Sequence[str] | SelectBase) -> Select[Any]:
+    return (
+        select(*ACCOUNT_COLUMNS, *POINT_COLUMNS)
+        .join_from(accounts, contact_points, isouter=True)
+        .where(accounts.c.account_id.in_(ids))
+        .order_by(accounts.c.account_id, contact_points.c.position)
+    )
+
+
+BY_PHONE, BY_ENTERED = Prepared(_by_ids(identity.HOLDERS)), Prepared(_by_ids(identity.ENTERED))
 
 
 class Accounts:
     """The accounts in the store; `region` (ISO 3166, as `GB`) reads national numbers. Every method may raise StorageError."""
 
-    def __init__(self, database: Database, *, region: str) -> None:
+    def __init__(self, database: Database, *, region: str, today: Callable[[], date] = lambda: datetime.now(UTC).date()) -> None:
         self._database = database
         self._region = region
+        self._today = today
 
     def by_phone(self, e164: str) -> Awaitable[tuple[Candidate, ...]]:
-        """Everybody with this number or its block, at most `identity.MAX_CANDIDATES`, the likeliest first, each with the reason
-        of the match; a clear match with its history."""
-        return self._database.fetch_urgent(lambda connection: _candidates(connection, e164))
+        """As `of_caller`, for a number alone."""
+        return self.of_caller(e164, None)
+
+    def of_caller(self, e164: str | None, entered: str | None) -> Awaitable[tuple[Candidate, ...]]:
+        """Everybody with this number or its block, or for whom an agent chose it, and everybody whose customer number the caller
+        typed (`entered`): at most about `identity.MAX_CANDIDATES`, the likeliest first, each with the reason of the match; a
+        clear match with its history and what was promised to it."""
+        today = self._today()
+        return self._database.fetch_urgent(lambda connection: _candidates(connection, e164, entered, today))
 
     async def by_id(self, account_id: AccountId) -> Account | None:
         found = await self._with_ids([account_id])
@@ -74,24 +86,33 @@ class Accounts:
 
     async def with_customer_number(self, number: str) -> tuple[Account, ...]:
         """Those who have exactly this customer's number, in order of id."""
-        rows = await self._database.fetch(_with_value([ContactKind.CUSTOMER_NUMBER], fold(number)))
+        rows = await self._database.fetch(with_value([ContactKind.CUSTOMER_NUMBER], fold(number)))
         return await self._with_ids([row.account_id for row in rows])
 
     async def search(
         self, *, phone: str | None, email: str | None, q: str | None, cursor: str | None, limit: int, by_part: bool = True
     ) -> Page[Account]:
         """Accounts that meet every condition given, by name: `phone` in any form (part of one where it is no whole number),
-        `email` whole, `q` any part of name, company or contact point. Raises ValueError for a cursor not ours.
+        `email` whole, `q` words of name and company in any order, or part of a contact point. Asked for `q` alone, those
+        whose number or address is exactly that are the first page, at once; the others follow on the next. Raises ValueError for
+        a cursor not ours.
 
         Not `by_part`: contact points by their whole value only, and names that may be a number not at all.
         """
+        firsts: Sequence[str] = ()
+        if q is not None and phone is None and email is None:
+            firsts = [row.account_id for row in await self._database.fetch(exactly(q, self._region).limit(limit))]
+        if firsts and cursor is None:
+            return Page(items=await self._with_ids(firsts), next=cursor_after("", ""))
         wanted = select(accounts.c.account_id, accounts.c.search_name).where(accounts.c.merged_into.is_(None))
         if phone is not None:
-            wanted = wanted.where(accounts.c.account_id.in_(self._with_phone(phone, by_part=by_part)))
+            wanted = wanted.where(accounts.c.account_id.in_(with_phone(phone, self._region, by_part=by_part)))
         if email is not None:
-            wanted = wanted.where(accounts.c.account_id.in_(_with_value([ContactKind.EMAIL], fold(email))))
+            wanted = wanted.where(accounts.c.account_id.in_(with_value([ContactKind.EMAIL], fold(email))))
         if q is not None:
-            wanted = wanted.where(self._matching(q, by_part=by_part))
+            wanted = wanted.where(matching(q, self._region, by_part=by_part))
+        if firsts:
+            wanted = wanted.where(accounts.c.account_id.not_in(firsts))
         if cursor is not None:
             wanted = wanted.where(tuple_(accounts.c.search_name, accounts.c.account_id) > tuple_(*key_of(cursor)))
         rows = await self._database.fetch(wanted.order_by(accounts.c.search_name, accounts.c.account_id).limit(limit + 1))
@@ -191,54 +212,34 @@ class Accounts:
     async def _with_ids(self, ids: Sequence[str]) -> tuple[Account, ...]:
         return _accounts_of(await self._database.fetch(_by_ids(ids))) if ids else ()
 
-    def _with_phone(self, phone: str, *, by_part: bool) -> Any:
-        number = read_phone(phone, self._region)
-        if number is not None:
-            return _with_number(number.e164)
-        digits = "".join(character for character in fold(phone) if character.isdigit()).lstrip("0")
-        part = contact_points.c.value.contains(digits, autoescape=True) if by_part and len(digits) >= 3 else false()
-        return select(contact_points.c.account_id).where(contact_points.c.kind == ContactKind.PHONE.value, part)
 
-    def _matching(self, q: str, *, by_part: bool) -> Any:
-        text = fold(q)
-        value, named = contact_points.c.value, accounts.c.search_name.contains(text, autoescape=True)
-        reached = value.contains(text, autoescape=True) if by_part else value == text
-        conditions = [
-            named if by_part else named & ~accounts.c.provisional,
-            accounts.c.account_id.in_(select(contact_points.c.account_id).where(reached)),
-        ]
-        number = read_phone(q, self._region)
-        if number is not None:
-            conditions.append(accounts.c.account_id.in_(_with_number(number.e164)))
-        return or_(*conditions)
-
-
-def _candidates(connection: Connection, e164: str) -> tuple[Candidate, ...]:
-    found = _accounts_of(BY_PHONE.rows(connection, identity.keys_of(e164)))
+def _candidates(connection: Connection, e164: str | None, entered: str | None, today: date) -> tuple[Candidate, ...]:
+    found: tuple[Account, ...] = ()
+    if e164 is not None:
+        found = _accounts_of(BY_PHONE.rows(connection, identity.keys_of(e164)))
+        if len(found) > identity.MAX_CANDIDATES:
+            found = _accounts_of(connection.execute(_by_ids(identity.foremost(connection, e164))).all())
+    if entered is not None:
+        found += _accounts_of(BY_ENTERED.rows(connection, {"entered": entered}))
     if not found:
         return ()
-    if len(found) > identity.MAX_CANDIDATES:
-        found = _accounts_of(connection.execute(_by_ids(identity.foremost(connection, e164))).all())
-    if len(found) == 1:
-        (one,) = identity.ranked(connection, e164, found)
-        history = _history(connection, found[0])
-        return (Candidate(account=found[0], reason=one.reason, detail=one.detail, history=history),)
     by_id = {account.account_id: account for account in found}
     candidates = tuple(
         Candidate(account=by_id[one.account_id], reason=one.reason, detail=one.detail)
-        for one in identity.ranked(connection, e164, found)
+        for one in identity.ranked(connection, e164, tuple(by_id.values()), entered=entered, today=today)
     )
     clear = Found(candidates=candidates).clear
-    return candidates if clear is None else (replace(clear, history=_history(connection, clear.account)), *candidates[1:])
+    return candidates if clear is None else (_with_past(connection, clear), *candidates[1:])
 
 
-def _history(connection: Connection, account: Account) -> tuple[Interaction, ...]:
-    """Who is calling counts more than what was before: a history that cannot be read is left out."""
+def _with_past(connection: Connection, clear: Candidate) -> Candidate:
+    """Who is calling counts more than what was before: what cannot be read of the account's past is left out."""
+    account_id = clear.account.account_id
     try:
-        return newest_of(connection, account.account_id)
+        return replace(clear, history=newest_of(connection, account_id), commitments=open_of(connection, account_id))
     except (DBAPIError, sqlite3.Error) as error:
         log.warning("call.history_missing", error=first_line(error))
-        return ()
+        return clear
 
 
 async def insert_accounts(connection: AsyncConnection, drafts: Sequence[Account]) -> None:
@@ -318,29 +319,6 @@ def name_columns(name: str, company: str | None) -> dict[str, str]:
     """What searches and the look for doubles read of a name."""
     sound = sound_of(name)
     return {"search_name": fold(f"{name} {company or ''}"), "sound": sound, "sound_block": block_of(sound)}
-
-
-def _with_number(e164: str) -> Any:
-    """Who has the number, as a phone or a fax, or a block that it lies in."""
-    block = select(contact_points.c.account_id).where(
-        contact_points.c.kind == ContactKind.PHONE_RANGE.value, contact_points.c.value.in_(ranges_of(e164))
-    )
-    return union_all(_with_value([ContactKind.PHONE, ContactKind.FAX], e164), block)
-
-
-def _with_value(kinds: Sequence[ContactKind], value: str) -> Any:
-    return select(contact_points.c.account_id).where(
-        contact_points.c.kind.in_([kind.value for kind in kinds]), contact_points.c.value == value
-    )
-
-
-def _by_ids(ids: Sequence[str]) -> Any:
-    return (
-        select(*ACCOUNT_COLUMNS, *POINT_COLUMNS)
-        .join_from(accounts, contact_points, isouter=True)
-        .where(accounts.c.account_id.in_(ids))
-        .order_by(accounts.c.account_id, contact_points.c.position)
-    )
 
 
 def _accounts_of(rows: Sequence[Row[Any]]) -> tuple[Account, ...]:

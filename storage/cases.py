@@ -4,26 +4,38 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, tuple_, update
 
 from cti_bridge.domain.account import AccountId
-from cti_bridge.domain.case import Case, CaseFilter, CaseId, CaseKind, CaseRefused, ComplaintStep, next_step
+from cti_bridge.domain.call import CallId
+from cti_bridge.domain.case import (
+    Case,
+    CaseFilter,
+    CaseId,
+    CaseKind,
+    CaseRefused,
+    Commitments,
+    ComplaintStep,
+    next_step,
+)
 from cti_bridge.domain.listing import Page
 from cti_bridge.domain.webhook import case_escalated
 from storage.contact_points import clean
 from storage.database import Database
 from storage.interactions import living
 from storage.paging import cursor_after, time_key_of
+from storage.prepared import Prepared
 from storage.schema import accounts, cases, new_id
 from storage.webhooks import Outbox
 
-SHOWN = 10
-"""Open commitments that a screen pop shows, those due first."""
-OPEN_OF = (
-    select(cases)
-    .where(cases.c.closed_at.is_(None))
-    .order_by(cases.c.due_at.is_(None), cases.c.due_at, cases.c.case_id)
-    .limit(SHOWN)
+SHOWN = 5
+"""Open commitments that a screen pop shows; more hide the rest of the card."""
+LISTED = 200
+OPEN_OF = Prepared(
+    select(*cases.c, func.count().over().label("open_cases"))
+    .where(cases.c.account_id == bindparam("account_id"), cases.c.closed_at.is_(None))
+    .order_by(cases.c.kind != CaseKind.CALL_BACK.value, cases.c.due_at.is_(None), cases.c.due_at, cases.c.case_id)
+    .limit(bindparam("at_most"))
 )
 _LIMITS = {"subject": 200, "owner": 100, "problem": 100, "solution": 4000}
 
@@ -69,8 +81,12 @@ class Cases:
 
         return case_of_row(await self._database.commit(work))
 
-    async def change(self, case_id: CaseId, changes: Mapping[str, Any], *, by: str, now: datetime) -> Case:
+    async def change(
+        self, case_id: CaseId, changes: Mapping[str, Any], *, by: str, now: datetime, call_id: CallId | None = None
+    ) -> Case:
         """Sets what is given of owner, due_at, subject, problem, solution, step and is_open (False closes, True opens again).
+
+        `call_id` is the call by which it is kept, where it is closed now.
 
         Raises CaseRefused: no-such-case, step-left-out, not-a-complaint. ValueError: not readable.
         """
@@ -79,7 +95,7 @@ class Cases:
             row = connection.execute(select(cases).where(cases.c.case_id == case_id).with_for_update()).one_or_none()
             if row is None:
                 raise CaseRefused("no-such-case", "There is no such case.")
-            values = _changed(row, changes, by, now)
+            values = _changed(row, changes, by, now, call_id)
             if not values:
                 return row
             return connection.execute(update(cases).where(cases.c.case_id == case_id).values(values).returning(*cases.c)).one()
@@ -110,10 +126,9 @@ class Cases:
         more = len(rows) > limit
         return Page(items=page, next=cursor_after(page[-1].opened_at.isoformat(), page[-1].case_id) if more else None)
 
-    async def open_of(self, account_id: AccountId) -> tuple[Case, ...]:
-        """What was promised to this customer and is not kept yet, due first, at most `SHOWN`."""
-        rows = await self._database.fetch(OPEN_OF.where(cases.c.account_id == account_id))
-        return tuple(case_of_row(row) for row in rows)
+    async def open_of(self, account_id: AccountId, *, at_most: int = SHOWN) -> Commitments:
+        """What was promised to this customer and is not kept yet, the most urgent first."""
+        return await self._database.fetch_urgent(lambda connection: open_of(connection, account_id, at_most=at_most))
 
     async def escalate(self, *, now: datetime) -> tuple[Case, ...]:
         """Marks the open cases whose time has run out since the last time; each once."""
@@ -132,7 +147,13 @@ class Cases:
         return await self._database.commit(work)
 
 
-def _changed(row: Row[Any], changes: Mapping[str, Any], by: str, now: datetime) -> dict[str, Any]:
+def open_of(connection: Connection, account_id: str, *, at_most: int = SHOWN) -> Commitments:
+    """What was promised to this customer and is not kept yet; for connections of `Database.fetch_urgent`."""
+    rows = OPEN_OF.rows(connection, {"account_id": account_id, "at_most": at_most})
+    return Commitments(cases=tuple(case_of_row(row) for row in rows), more=rows[0].open_cases - len(rows) if rows else 0)
+
+
+def _changed(row: Row[Any], changes: Mapping[str, Any], by: str, now: datetime, call_id: CallId | None) -> dict[str, Any]:
     values: dict[str, Any] = _texts({name: value for name, value in changes.items() if name in _LIMITS})
     if "due_at" in changes:
         values |= {"due_at": changes["due_at"], "escalated_at": None}
@@ -141,13 +162,13 @@ def _changed(row: Row[Any], changes: Mapping[str, Any], by: str, now: datetime) 
             raise CaseRefused("not-a-complaint", "Only a complaint goes through the six steps.")
         values["step"] = next_step(ComplaintStep(row.step) if row.step else None, changes["step"]).value
     if changes.get("is_open") is True:
-        values |= {"closed_at": None, "closed_by": None}
+        values |= {"closed_at": None, "closed_by": None, "closed_by_call": None}
         if row.closed_at is not None:
             values["reopened_at"] = now
     elif changes.get("is_open") is False and row.closed_at is None:
         if row.kind == CaseKind.COMPLAINT.value and values.get("step", row.step) != ComplaintStep.CONFIRMED.value:
             raise CaseRefused("step-left-out", "A complaint is closed once the customer has confirmed that it is solved.")
-        values |= {"closed_at": now, "closed_by": by}
+        values |= {"closed_at": now, "closed_by": by, "closed_by_call": call_id}
     return values
 
 
@@ -183,4 +204,5 @@ def case_of_row(row: Row[Any]) -> Case:
         reopened_at=row.reopened_at,
         closed_at=row.closed_at,
         closed_by=row.closed_by,
+        closed_by_call=CallId(row.closed_by_call) if row.closed_by_call else None,
     )

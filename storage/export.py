@@ -44,6 +44,7 @@ ACCOUNT_CELLS: Mapping[str, Callable[[Account], Any]] = {
     "revenue": lambda one: one.profile.revenue,
     "profit": lambda one: one.profile.profit,
     "days_to_pay": lambda one: one.profile.days_to_pay,
+    "last_order_on": lambda one: one.profile.last_order_on,
     "preferences": lambda one: one.profile.preferences,
     "taboos": lambda one: one.profile.taboos,
     "note": lambda one: one.note,

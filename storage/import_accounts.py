@@ -252,5 +252,5 @@ class _Check:
         self._problems.append(Problem(where=f"{self.path}:{line}", what=what, hint=hint))
 
 
-def _profile(given: Mapping[str, str | float]) -> dict[str, Any]:
+def _profile(given: Mapping[str, Any]) -> dict[str, Any]:
     return profile_columns(given, None, {}) if given else {}

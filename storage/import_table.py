@@ -22,7 +22,7 @@ POINT_COLUMNS = {
 }
 """Several in one field are parted by `;`, several columns may be mapped to one of these."""
 FIGURES = ("revenue", "profit", "days_to_pay")
-PROFILE_COLUMNS = frozenset({"kind", "stage", *FIGURES, "preferences", "taboos"})
+PROFILE_COLUMNS = frozenset({"kind", "stage", *FIGURES, "last_order_on", "preferences", "taboos"})
 COLUMNS = frozenset({"name", "company", "tier", "language", "note", "birthday", *POINT_COLUMNS, *PROFILE_COLUMNS})
 EXPORTED = frozenset(ACCOUNT_CELLS)
 """Columns of an export beside these are passed over, so that what went out can come in again."""
@@ -41,7 +41,7 @@ class Draft:
     note: str | None
     points: Sequence[tuple[ContactKind, str, str | None]]
     """Kind, as given, label."""
-    profile: Mapping[str, str | float]
+    profile: Mapping[str, str | float | date]
     birthday: date | None
 
 
@@ -126,9 +126,11 @@ def draft_of(fields: Mapping[str, str], points: Sequence[tuple[ContactKind, str,
     if not points:
         raise ValueError("no phone and no e-mail: nobody would ever be recognised by this account")
     tier = _choice("tier", fields)
-    profile: dict[str, str | float] = {name: fields[name] for name in ("preferences", "taboos") if fields.get(name)}
+    profile: dict[str, str | float | date] = {name: fields[name] for name in ("preferences", "taboos") if fields.get(name)}
     profile |= {name: value for name in ("kind", "stage") if (value := _choice(name, fields)) is not None}
     profile |= {name: _figure(name, fields[name]) for name in FIGURES if fields.get(name)}
+    if fields.get("last_order_on"):
+        profile["last_order_on"] = _day("last_order_on", fields["last_order_on"])
     return Draft(
         name=fields["name"],
         company=fields.get("company") or None,
@@ -137,7 +139,7 @@ def draft_of(fields: Mapping[str, str], points: Sequence[tuple[ContactKind, str,
         note=fields.get("note") or None,
         points=points,
         profile=profile,
-        birthday=_day(fields["birthday"]) if fields.get("birthday") else None,
+        birthday=_day("birthday", fields["birthday"]) if fields.get("birthday") else None,
     )
 
 
@@ -155,11 +157,11 @@ def _figure(name: str, text: str) -> float:
         raise ValueError(f"{name} {text[:40]!r} is no figure: digits, at most one point, no signs of thousands") from None
 
 
-def _day(text: str) -> date:
+def _day(name: str, text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"birthday {text[:40]!r} is no date as 1980-04-12") from None
+        raise ValueError(f"{name} {text[:40]!r} is no date as 1980-04-12") from None
 
 
 def _parts(text: str | None) -> list[str]:

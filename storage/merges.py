@@ -28,7 +28,7 @@ MAX_COMPARED = 500
 
 _FILLED = (
     "company", "tier", "tier_reason", "language", "note", "customer_kind", "chain_place", "stage", "revenue", "profit",
-    "days_to_pay", "preferred_agent", "preferences", "taboos",
+    "days_to_pay", "last_order_on", "preferred_agent", "preferences", "taboos",
 )  # fmt: skip
 """What the kept account takes over from the merged one where it has nothing of its own; its name stays."""
 _ADDRESSES = frozenset({ContactKind.EMAIL, ContactKind.WEB, ContactKind.MESSENGER, ContactKind.POSTAL})
@@ -226,7 +226,7 @@ def _fill(connection: Connection, kept: Row[Any], merged: Row[Any], now: datetim
     if after["details"]:
         changed["details"] = [before["details"], _both(before["details"] or {}, after["details"])]
     for field in _FILLED:
-        if after[field] and not before[field]:
+        if (after[field] and not before[field]) or (field == "last_order_on" and after[field] and after[field] > before[field]):
             changed[field] = [before[field], after[field]]
         elif field == "note" and after["note"] and after["note"] != before["note"]:
             changed["note"] = [before["note"], f"{before['note']}\n{after['note']}"]

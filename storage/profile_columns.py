@@ -42,6 +42,7 @@ def profile_of(row: Any) -> Profile:
         revenue=row.revenue,
         profit=row.profit,
         days_to_pay=row.days_to_pay,
+        last_order_on=date.fromisoformat(row.last_order_on) if row.last_order_on else None,
         preferred_agent=Extension(row.preferred_agent) if row.preferred_agent else None,
         preferences=row.preferences,
         taboos=row.taboos,
@@ -74,6 +75,8 @@ def profile_columns(changes: Mapping[str, Any], present: Row[Any] | None, fields
                 columns[column] = None if value is None else _ENUMS[key](value).value
             case "revenue" | "profit" | "days_to_pay":
                 columns[key] = None if value is None else _figure(key, value)
+            case "last_order_on":
+                columns[key] = None if value is None else value.isoformat()
             case "preferences" | "taboos":
                 columns[key] = None if value is None else _text(key, value)
             case "preferred_agent":
@@ -86,12 +89,16 @@ def profile_columns(changes: Mapping[str, Any], present: Row[Any] | None, fields
                 details["custom"] = _custom(value or {}, details.get("custom", {}), fields)
             case _:
                 raise ValueError(f"{key} is no field of a customer's file")
-    for name in ("dates", "alerts"):
-        if len(details.get(name, ())) > MAX_LISTED:
-            raise ValueError(f"{name} holds more than {MAX_LISTED}")
+    _check_lists(details)
     if changes.keys() & {"dates", "alerts", "custom"}:
         columns["details"] = details
     return columns
+
+
+def _check_lists(details: Mapping[str, Any]) -> None:
+    for name in ("dates", "alerts"):
+        if len(details.get(name, ())) > MAX_LISTED:
+            raise ValueError(f"{name} holds more than {MAX_LISTED}")
 
 
 def _known(kind: Any, text: str | None) -> Any:

@@ -132,6 +132,7 @@ accounts = Table(
     Column("revenue", Float),
     Column("profit", Float),
     Column("days_to_pay", Float),
+    Column("last_order_on", Text, comment="ISO 8601 date"),
     Column("preferred_agent", Text),
     Column("preferences", Text),
     Column("taboos", Text),
@@ -203,6 +204,13 @@ match_choices = Table(
     Column("account_id", ForeignKey("accounts.account_id", ondelete="CASCADE"), nullable=False, index=True),
     Column("chosen_by", Text, nullable=False, comment="an agent's extension, or a user's name"),
     Column("chosen_at", UtcTime, nullable=False),
+    Column(
+        "attached",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="the account does not have the number itself: the choice alone proposes it",
+    ),
     Index(None, "number", "chosen_at"),
 )
 
@@ -309,6 +317,7 @@ cases = Table(
     Column("reopened_at", UtcTime),
     Column("closed_at", UtcTime),
     Column("closed_by", Text),
+    Column("closed_by_call", Text, comment="the call by which it was kept"),
     Index(None, "account_id", "opened_at", "case_id"),
     Index(None, "opened_at", "case_id"),
     Index(None, "closed_at", "due_at"),

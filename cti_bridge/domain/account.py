@@ -1,7 +1,7 @@
 """An account: one customer, with every contact point, and the ways a caller may be recognised."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NewType
 
@@ -10,6 +10,7 @@ from cti_bridge.domain.profile import NOTHING_KNOWN, Profile, profile_document
 from cti_bridge.domain.relation import NOTHING_MEASURED, Relation, relation_document
 
 if TYPE_CHECKING:
+    from cti_bridge.domain.case import Commitments
     from cti_bridge.domain.interaction import Interaction
 
 HISTORY_SHOWN = 10
@@ -78,12 +79,16 @@ class Account:
 class MatchReason(StrEnum):
     """Why an account was proposed for a caller, the strongest first; the screen pop says it in words."""
 
+    CUSTOMER_NUMBER_ENTERED = "customer_number_entered"
+    """The caller typed its customer number on the telephone; anybody can who knows it."""
     CHOSEN_BEFORE = "chosen_before"
     """An agent chose it when this number called last; `detail` says who and when."""
     EXACT_NUMBER = "exact_number"
     """The only account with this number."""
     OWN_MOBILE = "own_mobile"
     """Several have this number; of these, it is the mobile of this one only."""
+    RECENT_ORDER = "recent_order"
+    """Several have this number; this one ordered within the last days: `detail` says when."""
     RECENT_CONTACT = "recent_contact"
     """Several have this number; this one was in touch last."""
     SHARED_NUMBER = "shared_number"
@@ -102,21 +107,33 @@ class MatchDetail:
     extension: str | None = None
     range: str | None = None
     shared_by: int = 1
-    """Accounts with exactly this number, this one included; 0 where only the block matched."""
+    """Accounts with exactly this number, this one included; 0 where only the block matched, or this one does not have it."""
     last_contact_at: datetime | None = None
-    """Told where several have the number."""
+    """Told where several are proposed."""
+    last_order_on: date | None = None
+    """Told where it is the reason."""
+    entered: str | None = None
+    """The customer number that was typed."""
     chosen_by: str | None = None
     chosen_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """`history`: the newest interactions, newest first, where this is the one clear match."""
+    """`history`: the newest interactions, newest first, where this is the one clear match; `commitments` then: what was promised
+    and is not kept yet, None where the store did not say.
+    """
 
     account: Account
     reason: MatchReason
     history: "tuple[Interaction, ...]" = ()
     detail: MatchDetail = MatchDetail()
+    commitments: "Commitments | None" = None
+
+    @property
+    def has_number(self) -> bool:
+        """Whether the account has the caller's number or its block; else something else proposes it."""
+        return self.detail.shared_by > 0 or self.detail.range is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +144,18 @@ class Found:
 
     @property
     def clear(self) -> Candidate | None:
-        """The one that pops at once: the only candidate, or the only account with exactly this number.
+        """The one that pops at once: the only candidate, or the only account with exactly this number. One whose customer number
+        was typed is clear where the telephone's number says nothing else, or says the same.
 
-        A choice that was learnt comes first but is never clear: in a household it may be the other one this time.
+        A choice that was learnt comes first but is never clear: in a household it may be the other one this time. Nor is a
+        recent order: it says less than a choice.
         """
         match self.candidates:
+            case (Candidate(reason=MatchReason.CUSTOMER_NUMBER_ENTERED) as candidate, *others):
+                is_alone = not any(other.reason is candidate.reason for other in others)
+                return candidate if is_alone and (not others or candidate.has_number) else None
+            case (candidate,) if not candidate.has_number:
+                return None
             case (candidate,):
                 return candidate
             case (Candidate(reason=MatchReason.EXACT_NUMBER) as candidate, *others) if all(
@@ -201,6 +225,8 @@ def candidate_document(candidate: Candidate) -> dict[str, Any]:
             "range": detail.range,
             "shared_by": detail.shared_by,
             "last_contact_at": iso_utc(detail.last_contact_at),
+            "last_order_on": detail.last_order_on.isoformat() if detail.last_order_on else None,
+            "entered": detail.entered,
             "chosen_by": detail.chosen_by,
             "chosen_at": iso_utc(detail.chosen_at),
         },

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, NewType
 
 from cti_bridge.domain.account import AccountId
-from cti_bridge.domain.call import iso_utc
+from cti_bridge.domain.call import CallId, iso_utc
 
 CaseId = NewType("CaseId", str)
 """A UUIDv7 as text."""
@@ -57,6 +57,18 @@ class Case:
     reopened_at: datetime | None
     closed_at: datetime | None
     closed_by: str | None
+    closed_by_call: CallId | None = None
+    """The call by which it was kept: the interaction with this `call_id`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commitments:
+    """The open cases of one customer, the most urgent first: call-backs (this call may be it), then by the time they are due.
+    `more`: how many are open beside these.
+    """
+
+    cases: tuple[Case, ...] = ()
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,4 +119,10 @@ def case_document(case: Case) -> dict[str, Any]:
         "reopened_at": iso_utc(case.reopened_at),
         "closed_at": iso_utc(case.closed_at),
         "closed_by": case.closed_by,
+        "closed_by_call": case.closed_by_call,
     }
+
+
+def commitments_document(commitments: Commitments) -> dict[str, Any]:
+    """A customer's open cases as a screen pop shows them."""
+    return {"items": [case_document(case) for case in commitments.cases], "more": commitments.more}

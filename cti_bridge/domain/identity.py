@@ -1,13 +1,14 @@
 """Who of those with a number is calling? Puts them in order, the likeliest first, and says why.
 
-In: what the store knows of everybody who has the number (or whose company's block it lies in), and what an agent chose when
-it called last. Out: every account once, each with one reason. Pure: the same facts in any order give the same answer.
+In: what the store knows of everybody who has the number (or whose company's block it lies in, or whose customer number was
+typed), and what an agent chose when it called last. Out: every account once, each with one reason. Pure: the same facts in any
+order give the same answer.
 """
 
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 from cti_bridge.domain.account import AccountId, ContactKind, ContactPoint, MatchDetail, MatchReason
@@ -32,26 +33,39 @@ SWITCHBOARD: Final = frozenset(
 )
 """Labels of contact points that say whose a number is; compared folded."""
 
+RECENT_ORDER_DAYS: Final = 30
+"""Who ordered so lately may be asking about it."""
+_AHEAD_DAYS: Final = 1
+"""An order of today may be one of tomorrow by the clock of another time zone; a later one is a mistake."""
+
 _ORDER: Final = {reason: place for place, reason in enumerate(MatchReason)}
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
+_NO_DAY: Final = date.min
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """An account with the number: `point` is the contact point that matched, a phone or a range of them."""
+    """An account that may be calling: `point` is the contact point that matched, a phone or a range of them; None where it does
+    not have the number, and was chosen for it all the same, or `entered`: its customer number was typed.
+    """
 
     account_id: AccountId
-    point: ContactPoint
+    point: ContactPoint | None
     last_contact_at: datetime | None = None
+    last_order_on: date | None = None
+    entered: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What the agent `chosen_by` (an extension or a user's name) chose when the number called last."""
+    """What the agent `chosen_by` (an extension or a user's name) chose when the number called last. `attached`: the account did
+    not have the number, the choice alone proposes it.
+    """
 
     account_id: AccountId
     chosen_by: str
     chosen_at: datetime
+    attached: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,36 +75,33 @@ class Ranked:
     detail: MatchDetail
 
 
-def holder_of(
-    account_id: AccountId, points: Iterable[ContactPoint], *, e164: str, last_contact_at: datetime | None = None
-) -> Holder:
-    """The account as a holder of `e164`, by the contact point that says most; the account has the number or its block.
-
-    Raises ValueError where it has neither.
-    """
-    point = min((point for point in points if _matches(point, e164)), key=_says_less)
-    return Holder(account_id=account_id, point=point, last_contact_at=last_contact_at)
+def matching_point(points: Iterable[ContactPoint], e164: str) -> ContactPoint | None:
+    """The contact point that says most of why the account has `e164`; None where it has neither the number nor its block."""
+    return min((point for point in points if _matches(point, e164)), key=_says_less, default=None)
 
 
-def rank(holders: Sequence[Holder], choice: Choice | None) -> tuple[Ranked, ...]:
+def rank(holders: Sequence[Holder], choice: Choice | None, *, today: date) -> tuple[Ranked, ...]:
     """Every holder once (each account_id must come once), the likeliest first. A choice that names none of them counts for
-    nothing: the account was erased or merged, or has the number no more.
+    nothing: the account was erased or merged, or has the number no more. One who is a holder for no reason is left out.
     """
-    exact = [holder for holder in holders if holder.point.kind is ContactKind.PHONE]
-    told = choice if choice and any(holder.account_id == choice.account_id for holder in holders) else None
-    if len(exact) == 1 and told and told.account_id == exact[0].account_id:
-        told = None  # nothing to choose from: it is the only one with the number
+    told = _told(holders, choice)
+    holders = [one for one in holders if one.point is not None or one.entered or (told and told.account_id == one.account_id)]
+    exact = _with_exactly_it(holders)
     mobiles = [holder for holder in exact if _is_mobile(holder.point)]
     mobile = mobiles[0] if len(mobiles) == 1 < len(exact) else None
     latest = _latest([holder for holder in exact if holder is not mobile]) if len(exact) > 1 else None
 
     def reason_of(holder: Holder) -> MatchReason:
-        if told and told.account_id == holder.account_id:
+        if holder.entered:
+            return MatchReason.CUSTOMER_NUMBER_ENTERED
+        if holder.point is None or (told and told.account_id == holder.account_id):
             return MatchReason.CHOSEN_BEFORE
         if holder.point.kind is ContactKind.PHONE_RANGE:
             return MatchReason.SWITCHBOARD_PREFIX
         if holder is mobile:
             return MatchReason.OWN_MOBILE
+        if len(exact) > 1 and _ordered_lately(holder, today):
+            return MatchReason.RECENT_ORDER
         if holder is latest:
             return MatchReason.RECENT_CONTACT
         if _is_switchboard(holder.point):
@@ -100,29 +111,44 @@ def rank(holders: Sequence[Holder], choice: Choice | None) -> tuple[Ranked, ...]
     ranked = [(reason_of(holder), holder) for holder in holders]
     ranked.sort(key=lambda pair: pair[1].account_id)
     ranked.sort(key=lambda pair: pair[1].last_contact_at or _NEVER, reverse=True)
+    ranked.sort(key=lambda pair: (pair[0] is MatchReason.RECENT_ORDER and pair[1].last_order_on) or _NO_DAY, reverse=True)
     ranked.sort(key=lambda pair: _ORDER[pair[0]])
     return tuple(
-        Ranked(
-            account_id=holder.account_id,
-            reason=reason,
-            detail=_detail(holder, len(exact), told if reason is MatchReason.CHOSEN_BEFORE else None),
-        )
+        Ranked(account_id=holder.account_id, reason=reason, detail=_detail(holder, reason, len(exact), told))
         for reason, holder in ranked
     )
 
 
-def _detail(holder: Holder, sharing: int, choice: Choice | None) -> MatchDetail:
+def _told(holders: Sequence[Holder], choice: Choice | None) -> Choice | None:
+    """The choice, where it names a holder and says something: that the only one with the number was chosen is nothing new."""
+    chosen = next((holder for holder in holders if choice and holder.account_id == choice.account_id), None)
+    if choice is None or chosen is None or (chosen.point is None and not choice.attached):
+        return None
+    return None if _with_exactly_it(holders) == [chosen] else choice
+
+
+def _with_exactly_it(holders: Iterable[Holder]) -> list[Holder]:
+    return [holder for holder in holders if holder.point is not None and holder.point.kind is ContactKind.PHONE]
+
+
+def _detail(holder: Holder, reason: MatchReason, sharing: int, choice: Choice | None) -> MatchDetail:
     point = holder.point
-    is_range = point.kind is ContactKind.PHONE_RANGE
+    is_chosen = choice is not None and reason is MatchReason.CHOSEN_BEFORE
     return MatchDetail(
-        label=point.label,
-        extension=point.extension,
-        range=point.value if is_range else None,
-        shared_by=0 if is_range else sharing,
+        label=point.label if point else None,
+        extension=point.extension if point else None,
+        range=point.value if point and point.kind is ContactKind.PHONE_RANGE else None,
+        shared_by=sharing if point and point.kind is ContactKind.PHONE else 0,
         last_contact_at=holder.last_contact_at,
-        chosen_by=choice.chosen_by if choice else None,
-        chosen_at=choice.chosen_at if choice else None,
+        last_order_on=holder.last_order_on if reason is MatchReason.RECENT_ORDER else None,
+        entered=holder.entered,
+        chosen_by=choice.chosen_by if choice and is_chosen else None,
+        chosen_at=choice.chosen_at if choice and is_chosen else None,
     )
+
+
+def _ordered_lately(holder: Holder, today: date) -> bool:
+    return holder.last_order_on is not None and -_AHEAD_DAYS <= (today - holder.last_order_on).days <= RECENT_ORDER_DAYS
 
 
 def _matches(point: ContactPoint, e164: str) -> bool:
@@ -142,8 +168,8 @@ def _says_less(point: ContactPoint) -> tuple[bool, bool, bool, int, str, str]:
     return is_range, _is_switchboard(point), not _is_mobile(point), point.value.count("x"), point.extension or "", point.as_given
 
 
-def _is_mobile(point: ContactPoint) -> bool:
-    return point.extension is None and _folded(point.label) in MOBILE
+def _is_mobile(point: ContactPoint | None) -> bool:
+    return point is not None and point.extension is None and _folded(point.label) in MOBILE
 
 
 def _is_switchboard(point: ContactPoint) -> bool:

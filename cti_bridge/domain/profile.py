@@ -62,7 +62,8 @@ class KeyDate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """The customer's file. Money is in the site's own currency, per year; `days_to_pay` is the mean of the paid invoices.
+    """The customer's file. Money is in the site's own currency, per year; `days_to_pay` is the mean of the paid invoices,
+    `last_order_on` the day of the newest order.
 
     `custom` holds the site's own fields, whose names and types the settings' section [fields] gives.
     """
@@ -73,6 +74,7 @@ class Profile:
     revenue: float | None = None
     profit: float | None = None
     days_to_pay: float | None = None
+    last_order_on: date | None = None
     preferred_agent: Extension | None = None
     preferences: str | None = None
     taboos: str | None = None
@@ -98,6 +100,7 @@ def profile_document(profile: Profile) -> dict[str, Any]:
         "revenue": profile.revenue,
         "profit": profile.profit,
         "days_to_pay": profile.days_to_pay,
+        "last_order_on": profile.last_order_on.isoformat() if profile.last_order_on else None,
         "preferred_agent": profile.preferred_agent,
         "preferences": profile.preferences,
         "taboos": profile.taboos,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Awaitable, Sequence
 from typing import Final, Protocol
 
-from cti_bridge.domain.account import AccountId, Candidate
+from cti_bridge.domain.account import AccountId, Candidate, Found
 from cti_bridge.domain.audit import DropGhost, Mend, MergeCall, PutCall, StoredCall
 from cti_bridge.domain.call import Direction
 from cti_bridge.domain.recorded_call import RecordedCall
@@ -79,8 +79,5 @@ class Mender:
         number = recorded.customer_number
         if number is None or not number.startswith("+") or recorded.direction is Direction.INTERNAL:
             return None
-        match await self._accounts.by_phone(number):
-            case [candidate]:
-                return candidate.account.account_id
-            case _:
-                return None
+        clear = Found(candidates=tuple(await self._accounts.by_phone(number))).clear
+        return clear.account.account_id if clear else None

@@ -59,10 +59,11 @@ class FastAgi:
     def _question(self, channel: Channel) -> bytes:
         """What res_agi sends before anything else; names and order as Asterisk 22.10.1 does."""
         withheld = channel.number in {None, "anonymous"}
+        script = f"route?did={channel.exten}&customer={channel.typed}"
         fields = {
             "network": "yes",
-            "network_script": f"route?did={channel.exten}",
-            "request": f"agi://{self._host}:{self._port}/route?did={channel.exten}",
+            "network_script": script,
+            "request": f"agi://{self._host}:{self._port}/{script}",
             "channel": channel.name,
             "language": "en",
             "type": "PJSIP",

@@ -37,8 +37,8 @@ class Caller:
     dids: tuple[str, ...]
 
 
-def call_in(exchange: Exchange, did: str, number: str | None, name: str | None) -> Channel:
-    """A call arrives on the trunk.
+def call_in(exchange: Exchange, did: str, number: str | None, name: str | None, typed: str = "") -> Channel:
+    """A call arrives on the trunk; its caller types `typed` where the dialplan asks for the customer number.
 
     Raises:
         SwitchFull: too many channels are up.
@@ -52,6 +52,7 @@ def call_in(exchange: Exchange, did: str, number: str | None, name: str | None) 
         exten=did,
     )
     channel.dnid = did
+    channel.typed = typed
     exchange.dialplan.start(channel, INBOUND_CONTEXT, did)
     return channel
 

@@ -135,6 +135,8 @@ class Channel:
     application: str = ""
     application_data: str = ""
     dnid: str = ""
+    typed: str = ""
+    """The customer number that the caller typed when the dialplan asked for it."""
     bridge: "Bridge | None" = None
     inbox: Inbox | None = None
     dialled_by: Inbox | None = None

@@ -148,9 +148,11 @@ class SimulatedPbx:
         """AMI clients dropped because they did not read."""
         return self._ami.clients_cut
 
-    async def call_in(self, did: str, number: str | None, name: str | None = None) -> CallHandle:
-        """A customer calls `did`; `number` as the trunk presents it, None where it is withheld."""
-        return CallHandle(self.exchange, call_in(self.exchange, did, number, name))
+    async def call_in(self, did: str, number: str | None, name: str | None = None, *, typed: str = "") -> CallHandle:
+        """A customer calls `did`; `number` as the trunk presents it, None where it is withheld; `typed` is the customer number
+        that the caller types when asked.
+        """
+        return CallHandle(self.exchange, call_in(self.exchange, did, number, name, typed))
 
     def phone(self, extension: str) -> Phone:
         return self.exchange.phones[extension]

@@ -55,6 +55,7 @@ class ProfileFields(Fields):
     revenue: float | None = None
     profit: float | None = None
     days_to_pay: float | None = None
+    last_order_on: Annotated[date | None, Strict(strict=False)] = None
     preferred_agent: Word | None = None
     preferences: Note | None = None
     taboos: Note | None = None
@@ -131,7 +132,7 @@ async def create(asked: Asked, fields: NewAccountFields) -> Answer:
 
 
 async def show(asked: Asked, _: Fields) -> Answer:
-    account = await asked.services.accounts.by_id(_account_id(asked))
+    account = await asked.services.accounts.by_id(account_id_of(asked))
     if account is None:
         raise not_found("account")
     return Answer(document=asked.view.account(account))
@@ -139,7 +140,7 @@ async def show(asked: Asked, _: Fields) -> Answer:
 
 async def change(asked: Asked, fields: AccountFields) -> Answer:
     accounts = asked.services.accounts
-    account_id, now = _account_id(asked), asked.services.now()
+    account_id, now = account_id_of(asked), asked.services.now()
     own = fields.model_fields_set - {"contact_points", "profile", "tier"}
     changes: dict[str, Any] = {name: getattr(fields, name) for name in own}
     contact_points = None if fields.contact_points is None else _contact_points(asked, fields.contact_points)
@@ -155,7 +156,7 @@ async def change(asked: Asked, fields: AccountFields) -> Answer:
 
 
 async def tiers(asked: Asked, _: Fields) -> Answer:
-    account_id = _account_id(asked)
+    account_id = account_id_of(asked)
     if await asked.services.accounts.by_id(account_id) is None:
         raise not_found("account")
     changes = await asked.services.profiles.tiers(account_id)
@@ -171,7 +172,7 @@ async def _with_profile(asked: Asked, account_id: AccountId, fields: ProfileFiel
 
 
 async def timeline(asked: Asked, query: PageQuery) -> Answer:
-    account_id = _account_id(asked)
+    account_id = account_id_of(asked)
     if await asked.services.accounts.by_id(account_id) is None:
         raise not_found("account")
     try:
@@ -185,7 +186,8 @@ def wrong_cursor() -> Exception:
     return wrong_fields(Mistake(at="cursor", message="not a cursor that this list gave"))
 
 
-def _account_id(asked: Asked) -> AccountId:
+def account_id_of(asked: Asked) -> AccountId:
+    """The account of the path; what is no id at all is not found."""
     return AccountId(record_id(asked.path["account_id"], "account"))
 
 

@@ -67,6 +67,7 @@ class ProfileShape(_Answer):
     revenue: float | None
     profit: float | None
     days_to_pay: float | None
+    last_order_on: date | None
     preferred_agent: str | None
     preferences: str | None
     taboos: str | None
@@ -152,6 +153,14 @@ class CaseAnswer(_Answer):
     reopened_at: datetime | None
     closed_at: datetime | None
     closed_by: str | None
+    closed_by_call: str | None
+
+
+class CommitmentsShape(_Answer):
+    """A customer's open cases, the most urgent first; `more` are open beside them."""
+
+    items: list[CaseAnswer]
+    more: int
 
 
 class TransferShape(_Answer):
@@ -217,6 +226,8 @@ class MatchDetailShape(_Answer):
     range: str | None
     shared_by: int
     last_contact_at: datetime | None
+    last_order_on: date | None
+    entered: str | None
     chosen_by: str | None
     chosen_at: datetime | None
 
@@ -240,6 +251,7 @@ class IdentityAnswer(_Answer):
     account: AccountAnswer | None
     candidates: list[CandidateShape]
     history: list[InteractionAnswer]
+    commitments: CommitmentsShape | None
     lookup: Recognition
     chosen: ChosenShape | None
 

@@ -91,12 +91,18 @@ async def wrap_up(asked: Asked, fields: WrapUpFields) -> Answer:
 
 async def part_in_call(asked: Asked) -> tuple[Extension, CallId]:
     """The agent who asks and the call, which the agent has or had. Raises the 409 where it is not so."""
-    services, agent, call_id = asked.services, _phone(asked), _call_id(asked)
+    call_id = _call_id(asked)
+    return await part_in(asked, call_id), call_id
+
+
+async def part_in(asked: Asked, call_id: CallId) -> Extension:
+    """The agent who asks and has or had this call. Raises the 409 where it is not so."""
+    services, agent = asked.services, _phone(asked)
     call = live_call(services.live, call_id)
     stored = await services.interactions.by_call(call_id) if call is None else None
     if not ((call and agent in agents_of(call)) or (stored and agent in talked_in(stored))):
         raise not_in_this_call()
-    return agent, call_id
+    return agent
 
 
 async def _steer(asked: Asked, command: Callable[..., Awaitable[None]], **how: Any) -> Answer:

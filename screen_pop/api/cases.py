@@ -3,18 +3,37 @@
 from datetime import timedelta
 from typing import Annotated
 
+import structlog
 from pydantic import Field, model_validator
 
 from cti_bridge.domain.account import AccountId
-from cti_bridge.domain.case import CaseFilter, CaseId, CaseKind, CaseRefused, ComplaintStep, case_document
-from screen_pop.api.accounts import wrong_cursor
+from cti_bridge.domain.call import CallId
+from cti_bridge.domain.case import Case, CaseFilter, CaseId, CaseKind, CaseRefused, ComplaintStep, case_document
+from cti_bridge.domain.errors import StorageError
+from screen_pop.api.accounts import account_id_of, wrong_cursor
 from screen_pop.api.answers import CaseAnswer
-from screen_pop.api.fields import AccountIdField, Fields, Line, Moment, Note, PageQuery, Word, record_id
+from screen_pop.api.calls import part_in
+from screen_pop.api.fields import (
+    AccountIdField,
+    CallIdField,
+    Fields,
+    Line,
+    Moment,
+    NoFields,
+    Note,
+    PageQuery,
+    Word,
+    record_id,
+)
 from screen_pop.api.interactions import check_account
 from screen_pop.api.problems import ApiProblem, Mistake, not_found, wrong_fields
 from screen_pop.api.route import PREFIX, SIGNED_IN, Answer, Asked, Route, list_answer
 
+log = structlog.get_logger(__name__)
+
 MOST_MINUTES = 60 * 24 * 366
+MOST_LISTED = 200
+"""Open cases of one customer; more are no list that anybody reads during a call."""
 
 
 class CaseQuery(PageQuery):
@@ -47,7 +66,9 @@ class NewCaseFields(Fields):
 
 
 class CaseFields(Fields):
-    """Only what is named is set, a null clears; `open` false closes the case, true opens it again."""
+    """Only what is named is set, a null clears; `open` false closes the case, true opens it again. `call_id`, with `open` false:
+    it is kept by this call, which the agent must have had.
+    """
 
     subject: Line | None = None
     owner: Word | None = None
@@ -56,12 +77,15 @@ class CaseFields(Fields):
     solution: Note | None = None
     step: ComplaintStep | None = None
     is_open: Annotated[bool | None, Field(alias="open")] = None
+    call_id: CallIdField | None = None
 
     @model_validator(mode="after")
     def _something(self) -> "CaseFields":
+        if self.call_id is not None and self.is_open is not False:
+            raise ValueError("call_id tells by which call the case is closed: give it with open false")
         if not self.model_fields_set:
             raise ValueError("give at least one field")
-        for name in ("step", "is_open", "subject"):
+        for name in ("step", "is_open", "subject", "call_id"):
             if name in self.model_fields_set and getattr(self, name) is None:
                 raise ValueError(f"{name.removeprefix('is_')} cannot be cleared")
         return self
@@ -105,6 +129,7 @@ async def open_case(asked: Asked, fields: NewCaseFields) -> Answer:
     except ValueError as error:
         raise wrong_fields(Mistake(at="", message=str(error))) from error
     await asked.services.relations.refresh([case.account_id], now=now)
+    await _show_on_live_calls(asked, case)
     return Answer(document=case_document(case), status=201, headers={"Location": f"{PREFIX}/cases/{case.case_id}"})
 
 
@@ -116,15 +141,40 @@ async def show(asked: Asked, _: Fields) -> Answer:
 
 
 async def change(asked: Asked, fields: CaseFields) -> Answer:
-    changes, now = {name: getattr(fields, name) for name in fields.model_fields_set}, asked.services.now()
+    changes = {name: getattr(fields, name) for name in fields.model_fields_set - {"call_id"}}
+    call_id = CallId(fields.call_id) if fields.call_id is not None else None
+    if call_id is not None:
+        await part_in(asked, call_id)
+    cases, now = asked.services.cases, asked.services.now()
     try:
-        case = await asked.services.cases.change(_case_id(asked), changes, by=asked.user.username, now=now)
+        case = await cases.change(_case_id(asked), changes, by=asked.user.username, now=now, call_id=call_id)
     except CaseRefused as refused:
         raise _problem(refused) from refused
     except ValueError as error:
         raise wrong_fields(Mistake(at="", message=str(error))) from error
     await asked.services.relations.refresh([case.account_id], now=now)
+    await _show_on_live_calls(asked, case)
     return Answer(document=case_document(case))
+
+
+async def open_of_account(asked: Asked, _: NoFields) -> Answer:
+    account_id = account_id_of(asked)
+    if await asked.services.accounts.by_id(account_id) is None:
+        raise not_found("account")
+    commitments = await asked.services.cases.open_of(account_id, at_most=MOST_LISTED)
+    return Answer(document={"items": [case_document(case) for case in commitments.cases], "next": None})
+
+
+async def _show_on_live_calls(asked: Asked, case: Case) -> None:
+    """Agents who have this customer on the phone see at once what is promised now."""
+    services = asked.services
+    try:
+        commitments = await services.cases.open_of(case.account_id)
+    except StorageError as error:
+        # The change itself is done, and must not be told as refused.
+        log.warning("cases.not_shown", error=str(error))
+    else:
+        await services.hub.commitments_changed(case.account_id, commitments, at=services.now())
 
 
 def _case_id(asked: Asked) -> CaseId:
@@ -156,6 +206,15 @@ ROUTES = (
         fields=NewCaseFields,
         answer=CaseAnswer,
         status=201,
+    ),
+    Route(
+        method="GET",
+        path=f"{PREFIX}/accounts/{{account_id}}/commitments",
+        summary="What is promised to a customer and not kept yet, the most urgent first",
+        roles=SIGNED_IN,
+        handle=open_of_account,
+        answer=CaseAnswer,
+        is_list=True,
     ),
     Route(method="GET", path=_ONE, summary="One commitment", roles=SIGNED_IN, handle=show, answer=CaseAnswer),
     Route(

@@ -43,6 +43,8 @@ Dialled = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[0-9+ ().
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """ISO 8601 with an offset, as `2026-11-22T02:33:49Z`; becomes UTC."""
 
+CallIdField = Annotated[str, Field(pattern=f"^{_CALL_ID.pattern}$")]
+
 AccountIdField = Annotated[str, Field(pattern=f"^{_UUID.pattern}$")]
 
 

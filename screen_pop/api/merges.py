@@ -54,10 +54,12 @@ async def duplicates(asked: Asked, _: NoFields) -> Answer:
 
 async def _show_on_live_calls(asked: Asked, merge: Merge) -> None:
     """Judges both anew; agents who have this customer on the phone see the account as it is now, at once."""
-    await asked.services.relations.refresh([merge.kept, merge.merged], now=asked.services.now())
-    account = await asked.services.accounts.by_id(merge.kept)
+    services = asked.services
+    await services.relations.refresh([merge.kept, merge.merged], now=services.now())
+    account = await services.accounts.by_id(merge.kept)
     if account is not None:
-        await asked.services.hub.account_changed(account, instead_of=merge.merged, at=asked.services.now())
+        commitments = await services.cases.open_of(merge.kept)
+        await services.hub.account_changed(account, commitments, instead_of=merge.merged, at=services.now())
 
 
 async def _account(asked: Asked) -> Account:

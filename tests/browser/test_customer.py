@@ -9,10 +9,12 @@ from aiohttp import web
 from playwright.async_api import Page, expect
 
 from cti_bridge.domain.call import CallState
+from cti_bridge.domain.case import Case, CaseKind, ComplaintStep, case_document
 from cti_bridge.domain.profile import Alert, AlertKind, KeyDate, Profile, Stage
 from cti_bridge.domain.satisfaction import ScoreSource
 from tests.support import page_data
-from tests.support.page_server import PageServer
+from tests.support.page_cases import commitments, promise
+from tests.support.page_server import Answer, PageServer
 from tests.support.relations import a_relation, a_score
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -84,40 +86,78 @@ async def test_a_double_is_merged_in_two_clicks_and_parted_in_one(desk: Page, se
     await expect(doubles.locator("li")).to_have_count(1)
 
 
-async def test_a_promise_is_seen_while_it_rings_and_kept_by_the_call(desk: Page, server: PageServer) -> None:
-    late = {"case_id": "c-1", "kind": "call_back", "subject": "Ring <b>back</b>", "due_at": "2026-01-05T09:00:00.000Z"}
-    complaint = {
-        "case_id": "c-2",
-        "kind": "complaint",
-        "subject": "Tin was open",
-        "due_at": None,
-        "step": "recorded",
-        "owner": "bo",
-    }
-    server.cases = [late, complaint]
+TALKING = page_data.call(state=CallState.TALKING, talking=("1001",))
 
-    async def kept(_: Any) -> web.Response:
-        server.cases.remove(late)
-        return web.json_response(late)
 
-    async def forward(body: Any) -> web.Response:
-        complaint.update(body)
-        return web.json_response(complaint)
+def closable(server: PageServer, *cases: Case) -> None:
+    """A store of these cases, which closes, opens and brings them forward as it is asked."""
+    kept = {case.case_id: case_document(case) for case in cases}
+    server.cases = list(kept.values())
 
-    server.answers["PATCH", "/cases/c-1"], server.answers["PATCH", "/cases/c-2"] = kept, forward
+    def answer(case_id: str) -> Answer:
+        async def change(body: Any) -> web.Response:
+            case = kept[case_id]
+            if "open" in body:
+                closed_at = None if body["open"] else page_data.iso_utc(page_data.ago(0))
+                case |= {"closed_at": closed_at, "closed_by_call": body.get("call_id")}
+                server.cases = [one for one in kept.values() if one["closed_at"] is None]
+            else:
+                case |= body
+            return web.json_response(case)
+
+        return change
+
+    for case_id in kept:
+        server.answers["PATCH", f"/cases/{case_id}"] = answer(case_id)
+
+
+async def test_a_promise_comes_with_the_pop_and_is_kept_by_the_call_in_one_click(desk: Page, server: PageServer) -> None:
+    late = promise(due_at=page_data.ago(7200))
+    closable(server, late)
     promises = desk.locator(".promises")
 
-    await server.push("pop", **page_data.pop())
-    await expect(promises.locator("li")).to_have_count(2)
-    await expect(promises).to_contain_text("Call-back Ring <b>back</b>")
+    await server.push("pop", **page_data.pop(commitments=commitments(late)))
+    await expect(promises.locator("li")).to_contain_text("Call-back Ring <b>back</b>")
     await expect(promises).to_contain_text("was due")
+    await expect(promises.get_by_role("button")).to_have_count(0)  # nothing can have been kept while it rings
+    await server.push("call.answered", call=TALKING)
+    await promises.get_by_role("button", name="Kept by this call").click()
+
+    await expect(promises.get_by_role("status")).to_contain_text("Kept by this call: Ring <b>back</b>")
+    await expect(promises.get_by_role("button", name="Kept by this call")).to_have_count(0)
+    assert ("PATCH", "/cases/c-1", {"open": False, "call_id": TALKING["call_id"]}) in server.requests
+    assert not any(path.endswith("/commitments") for _, path, _ in server.requests)  # the pop brought them
+
+    await promises.get_by_role("button", name="Undo").click()
+    await expect(promises.get_by_role("status")).to_be_empty()
+    await expect(promises.get_by_role("button", name="Kept by this call")).to_be_visible()
+    assert ("PATCH", "/cases/c-1", {"open": True}) in server.requests
+
+
+async def test_what_a_colleague_keeps_meanwhile_leaves_the_card(desk: Page, server: PageServer) -> None:
+    promises = desk.locator(".promises")
+    await server.push("pop", **page_data.pop(commitments=commitments(promise())))
+    await expect(promises.locator("li")).to_have_count(1)
+
+    await server.push("pop.update", **page_data.pop(commitments=commitments()))
+
+    await expect(promises.locator("li")).to_have_count(0)
+
+
+async def test_a_complaint_goes_a_step_forward_and_the_rest_is_shown_when_asked(desk: Page, server: PageServer) -> None:
+    complaint = promise("c-2", CaseKind.COMPLAINT, subject="Tin was open", step=ComplaintStep.RECORDED, owner="bo")
+    others = [promise(f"c-{n}", CaseKind.FOLLOW_UP, subject=f"Number {n}") for n in range(3, 6)]
+    closable(server, complaint, *others)
+    promises = desk.locator(".promises")
+    await server.push("pop", **page_data.pop(commitments=commitments(complaint, more=3)))
+    await server.push("call.answered", call=TALKING)
+
     await promises.get_by_role("button", name="Apologised").click()
     await expect(promises).to_contain_text("apologised · bo")
-    await promises.get_by_role("button", name="Kept").click()
-
-    await expect(promises.locator("li")).to_have_count(1)
-    assert ("PATCH", "/cases/c-1", {"open": False}) in server.requests
     assert ("PATCH", "/cases/c-2", {"step": "apologised"}) in server.requests
+
+    await promises.get_by_role("button", name="Show 3 more").click()
+    await expect(promises.locator("li")).to_have_count(4)
 
 
 async def test_a_promise_is_made_from_the_card(desk: Page, server: PageServer) -> None:

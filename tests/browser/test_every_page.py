@@ -10,9 +10,11 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from cti_bridge.domain.call import CallState
+from cti_bridge.domain.case import CaseKind, ComplaintStep
 from cti_bridge.domain.relation import Relation, SignKind
 from tests.browser.conftest import open_live
 from tests.support import page_data
+from tests.support.page_cases import commitments, promise
 from tests.support.page_server import PageServer, serve
 from tests.support.relations import a_score, a_sign
 
@@ -71,7 +73,9 @@ def everywhere(text: str, number: int) -> dict[str, Any]:
     candidates = [{"account": who, "reason": "exact_number"}]
     facts = [{"label": text, "value": text}]
     elsewhere = [page_data.external(source=text, id=text, name=text, company=text, link=text, facts=facts)]
+    promised = commitments(promise(subject=text, owner=text), more=1)
     shown = {"account": who, "candidates": candidates, "history": contacts, "routing": routing, "external": elsewhere}
+    shown["commitments"] = promised
     return page_data.pop(f"p{number}", of=call | {"did": text}, **shown)
 
 
@@ -142,6 +146,26 @@ async def test_every_page_is_accessible_in_both_languages_and_themes(page: Page,
     assert await page.evaluate(LATIN_WORDS, list(LATIN_ALLOWED)) == [], "words that were not translated"
     await page.reload()
     await expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+
+
+async def test_the_search_for_an_account_and_what_was_promised_are_accessible(desk: Page, server: PageServer) -> None:
+    await desk.emulate_media(reduced_motion="reduce")
+    server.accounts = {"a-wang": page_data.account(), "a-lei": page_data.account("a-lei", "Wang Lei 王磊")}
+    await server.push("pop", **page_data.pop(lookup="unknown"))
+    await desk.get_by_role("button", name="Find an account").click()
+    await desk.get_by_role("combobox").fill("wang")
+    await expect(desk.get_by_role("option")).to_have_count(2)
+    await sweep(desk, "search")
+    await desk.set_viewport_size({"width": 320, "height": 640})
+    assert await desk.evaluate("document.documentElement.scrollWidth") <= 320
+
+    cases = [promise(f"c-{n}", kind, step=ComplaintStep.RECORDED) for n, kind in enumerate(CaseKind)]
+    await server.push("pop.update", **page_data.pop(commitments=commitments(*cases, more=2)))
+    await server.push("call.answered", call=page_data.call(state=CallState.TALKING, talking=("1001",)))
+    await expect(desk.locator(".promises li")).to_have_count(5)
+    assert await desk.evaluate("document.documentElement.scrollWidth") <= 320
+    await desk.set_viewport_size({"width": 1280, "height": 800})
+    await sweep(desk, "promises")
 
 
 LATIN_ALLOWED = ("PBX", "EN", "Alt", "Ctrl", "Enter", "Asterisk", "SIP", "manager.conf", "permit", "A", "H", "U", "R", "N", "s")

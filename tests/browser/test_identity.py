@@ -135,7 +135,7 @@ async def test_an_unknown_caller_becomes_an_account_with_a_name(desk: Page, serv
 async def test_a_provisional_account_takes_one_click_and_is_named_later(desk: Page, server: PageServer) -> None:
     await server.push("pop", **page_data.pop(lookup="unknown"))
 
-    await desk.get_by_role("button", name="Provisional account, name later").click()
+    await desk.get_by_role("button", name="Provisional account").click()
     await expect(desk.locator(".call-card h2")).to_contain_text("Provisional")
     await desk.get_by_role("button", name="Name this account").click()
     await desk.get_by_label("Name", exact=True).fill("Fang Weiss")
@@ -175,3 +175,101 @@ async def test_a_company_is_said_by_its_block_and_extensions_are_shown(desk: Pag
     await expect(desk.locator(".candidates button").nth(1)).to_contain_text("company's block +442079460xxx")
     await desk.get_by_role("button", name="Wang Fang").click()
     await expect(desk.locator(".contact-points")).to_contain_text("ext. 12")
+
+
+def namesakes() -> dict[str, dict[str, Any]]:
+    """Two of one name, told apart by company, own number and telephone; and eight more."""
+    own = {"kind": "customer_number", "value": "1846", "as_given": "1846", "label": None, "extension": None}
+    other = page_data.account("a-fang2", "Fang Weiss", company="Weiss & Söhne", tier=None, phone="+4930901820")
+    other["contact_points"].insert(0, own)
+    crowd = [page_data.account(f"a-{n}", f"Customer {n}", tier=None) for n in range(9)]
+    first = page_data.account("a-fang1", "Fang Weiss", company=None, tier=Tier.GOLD)
+    return {one["account_id"]: one for one in (first, other, *crowd)}
+
+
+async def test_an_unknown_caller_is_put_on_an_account_that_is_found_with_the_keyboard_alone(
+    desk: Page, server: PageServer
+) -> None:
+    server.accounts = namesakes()
+    server.timelines["a-fang2"] = [page_data.interaction("x", account_id="a-fang2", subject="Asked for a catalogue")]
+    await server.push("pop", **page_data.pop(lookup="unknown"))
+
+    await desk.keyboard.press("Alt+c")
+    field = desk.get_by_role("combobox", name="Name, number or customer number")
+    await expect(field).to_be_focused()
+    await field.press_sequentially("fang w")
+    options = desk.get_by_role("option")
+    await expect(options).to_have_count(2)
+    await expect(options.nth(0)).to_contain_text("+44 20 7946 0018")
+    await expect(options.nth(1)).to_contain_text("Weiss & Söhne · no. 1846 · +49 3 090 1820 · fang@lantern.example")
+    await expect(options.nth(0)).to_have_attribute("aria-selected", "true")
+    await field.press("ArrowDown")
+    assert await field.get_attribute("aria-activedescendant") == await options.nth(1).get_attribute("id")
+    await field.press("Enter")
+
+    await expect(desk.locator(".call-card h2")).to_contain_text("Fang Weiss")
+    await expect(desk.locator(".identity")).to_contain_text("Proposed first when this number calls again.")
+    await expect(desk.locator(".timeline li").first).to_contain_text("Asked for a catalogue")
+    assert asked(server, "PUT") == [{"account_id": "a-fang2"}]
+    assert server.searches == [{"q": "fang w", "limit": "8"}]  # asked once, when the typing stopped
+
+    await desk.get_by_role("button", name="Undo").click()
+    await expect(desk.get_by_role("button", name="Find an account")).to_be_visible()
+    assert asked(server, "DELETE") == [None]
+
+
+async def test_a_search_shows_eight_says_when_there_are_more_and_when_there_are_none(desk: Page, server: PageServer) -> None:
+    server.accounts = namesakes()
+    await server.push("pop", **page_data.pop(lookup="unknown"))
+    await desk.get_by_role("button", name="Find an account").click()
+    field, status = desk.get_by_role("combobox"), desk.locator(".find-account [role=status]")
+
+    await field.fill("customer")
+    await expect(desk.get_by_role("option")).to_have_count(8)
+    await expect(status).to_have_text("The first 8. Type more to see fewer.")
+    await field.fill("customer 7")
+    await expect(desk.get_by_role("option")).to_have_count(1)
+    await expect(status).to_have_text("1 account")
+    await field.fill("<b>nobody</b>")
+    await expect(status).to_contain_text("Nobody found.")
+    await field.fill("c")
+    await expect(status).to_be_empty()
+    await field.press("Escape")
+
+    await expect(desk.get_by_role("button", name="Find an account")).to_be_focused()
+    assert [one["q"] for one in server.searches] == ["customer", "customer 7", "<b>nobody</b>"]
+
+
+async def test_a_search_that_is_refused_says_so_and_a_click_chooses(desk: Page, server: PageServer) -> None:
+    async def away(_: Any) -> Any:
+        return problem(503, "store-away")
+
+    server.accounts = {"a-lei": LEI}
+    server.answers["GET", "/accounts"] = away
+    await server.push("pop", **page_data.pop())
+    await desk.get_by_role("button", name="Somebody else").click()
+    await desk.get_by_role("button", name="Find an account").click()
+    await desk.get_by_role("combobox").fill("wang")
+    await expect(desk.locator(".find-account .refused")).to_contain_text("The customer store is away")
+
+    del server.answers["GET", "/accounts"]
+    await desk.get_by_role("combobox").fill("wang lei")
+    await desk.get_by_role("option").click()
+
+    await expect(desk.locator(".call-card h2")).to_contain_text("Wang Lei 王磊")
+    assert asked(server, "PUT") == [{"account_id": None}, {"account_id": "a-lei"}]
+
+
+async def test_a_typed_customer_number_and_a_recent_order_are_said_in_words(desk: Page, server: PageServer) -> None:
+    found = [
+        page_data.candidate(FANG, "customer_number_entered", entered="1846", shared_by=0),
+        page_data.candidate(LEI, "recent_order", last_order_on="2026-11-20"),
+    ]
+    await server.push("pop", **page_data.pop(lookup="several", candidates=found))
+    await expect(desk.locator(".candidates button").nth(0)).to_contain_text("typed customer number 1846")
+    await expect(desk.locator(".candidates button").nth(1)).to_contain_text("ordered on 20 Nov 2026")
+
+    await server.push("pop.update", **page_data.pop(candidates=found[:1]))
+    await expect(desk.locator(".identity")).to_contain_text(
+        "The caller typed this customer number: 1846. It is a hint, not proof"
+    )

@@ -59,6 +59,19 @@ async def test_the_question_is_what_the_service_understands_and_its_queue_is_tak
         assert asked == [AgiRequest(uniqueid=call.uniqueid, did="8001", caller="02079460018")]
 
 
+async def test_what_the_caller_typed_goes_along():
+    asked = []
+
+    async def decide(request: AgiRequest) -> None:
+        asked.append(request.customer)
+
+    async with routed(decide) as pbx:
+        await queue_of(pbx, await pbx.call_in("8001", "02079460018", typed="4711"))
+        await queue_of(pbx, await pbx.call_in("8001", "02079460018"))
+
+    assert asked == ["4711", None]
+
+
 async def test_a_withheld_number_is_asked_about_as_such():
     asked = []
 

@@ -24,7 +24,7 @@ async def test_rules_choose_queue_and_priority(lab: Lab) -> None:
         queue, seconds = await _queue_and_seconds(lab)
 
     (question,) = agi.questions
-    assert (question["agi_network_script"], question["agi_callerid"]) == ("route?did=8500", "+31612345678")
+    assert (question["agi_network_script"], question["agi_callerid"]) == ("route?did=8500&customer=", "+31612345678")
     assert queue == "sales"
     assert seconds < 0.5
     entries = await lab.driver.action("QueueStatus", Queue="sales")

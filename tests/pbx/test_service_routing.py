@@ -28,6 +28,25 @@ async def test_rule_chooses_the_queue_and_the_pop_says_why(lab: Lab, service: Se
     assert [entry["Priority"] for entry in waiting] == ["7"]
 
 
+async def test_what_the_caller_types_shows_the_account_and_chooses_the_queue(lab: Lab, service: Service) -> None:
+    """The documented DID that asks for the customer number; the telephone's own number is nobody's."""
+    await service.site.customer("Marta Silva", NUMBER, own_number="4711")
+    await lab.only("sales", "1005")
+    eva, phone, carrier = await service.agent("1005"), await lab.phone("1005"), await lab.carrier()
+
+    customer = carrier.call("8600", number="02079460999")
+    await customer.answered()
+    await lab.driver.event("Newexten", Application="Read")
+    await customer.press("4711#")
+    await phone.next_call()
+    pop = await eva.event("pop")
+
+    assert (pop["account"]["name"], pop["lookup"]) == ("Marta Silva", "found")
+    assert [(one["reason"], one["detail"]["entered"]) for one in pop["candidates"]] == [("customer_number_entered", "4711")]
+    assert (pop["routing"]["rule"], pop["call"]["queue"], pop["call"]["did"]) == ("best-customers-first", "sales", "8600")
+    assert pop["call"]["customer_number"] == "+442079460999"
+
+
 async def test_other_callers_take_the_default_rule(lab: Lab, service: Service) -> None:
     await lab.only("support", "1001")
     alice, phone, carrier = await service.agent("1001"), await lab.phone("1001"), await lab.carrier()

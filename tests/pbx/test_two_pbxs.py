@@ -48,7 +48,7 @@ def pbxs() -> Iterator[tuple[Pbx, ...]]:
             for name, pbx in zip(NAMES, both, strict=True):
                 ours = {
                     f"agi://{pbx.network.service}:4573": agi,
-                    "/route?did=${EXTEN})": f"/route?did=${{EXTEN}}&pbx={name})",
+                    "/route?did=${EXTEN}&": f"/route?did=${{EXTEN}}&pbx={name}&",
                 }
                 stack.enter_context(changed(pbx, {"extensions.conf": ours}))
             yield both

@@ -1,7 +1,7 @@
 """Recognising a caller, whatever the store holds and the PBX says."""
 
 import random
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +12,7 @@ from cti_bridge.domain.phone_number import LARGEST_RANGE, WITHHELD, number_range
 from cti_bridge.lookup import Lookup
 
 NUMBER = "+442079460018"
+TODAY = date(2026, 11, 22)
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 NUMBERISH = st.text("0123456789+-() ./x#;:=telxX转分机 ext", max_size=45)
 REGIONS = st.sampled_from(["GB", "CN", "NL", "US", "IT", "AR", "MX", "JP", "BR"])
@@ -24,7 +25,14 @@ POINTS = st.builds(
 )  # fmt: skip
 TIMES = st.none() | st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 HOLDERS = st.lists(
-    st.builds(Holder, account_id=st.text("abcdef", min_size=1, max_size=3).map(AccountId), point=POINTS, last_contact_at=TIMES),
+    st.builds(
+        Holder,
+        account_id=st.text("abcdef", min_size=1, max_size=3).map(AccountId),
+        point=POINTS,
+        last_contact_at=TIMES,
+        last_order_on=st.none() | st.dates(TODAY - timedelta(days=40), TODAY + timedelta(days=2)),
+        entered=st.sampled_from([None, None, "4711"]),
+    ),
     unique_by=lambda holder: holder.account_id,
     max_size=8,
 )
@@ -40,17 +48,17 @@ CHOICES = st.none() | st.builds(
 def test_everybody_is_ranked_once_and_the_order_of_the_facts_does_not_matter(
     holders: list[Holder], choice: Choice | None, chance: random.Random
 ):
-    ranked = rank(holders, choice)
+    ranked = rank(holders, choice, today=TODAY)
     shuffled = list(holders)
     chance.shuffle(shuffled)
 
     assert sorted(one.account_id for one in ranked) == sorted(holder.account_id for holder in holders)
-    assert rank(shuffled, choice) == ranked
+    assert rank(shuffled, choice, today=TODAY) == ranked
 
 
 @given(HOLDERS, CHOICES)
 def test_reasons_fall_and_a_sure_one_is_given_to_one_at_most(holders: list[Holder], choice: Choice | None):
-    reasons = [one.reason for one in rank(holders, choice)]
+    reasons = [one.reason for one in rank(holders, choice, today=TODAY)]
     order = list(MatchReason)
 
     assert [order.index(reason) for reason in reasons] == sorted(order.index(reason) for reason in reasons)

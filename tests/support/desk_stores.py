@@ -10,7 +10,7 @@ import uuid_utils
 from cti_bridge.domain.account import Account, AccountId, NotFound, Tier
 from cti_bridge.domain.audit_log import AuditAction, AuditEntry
 from cti_bridge.domain.call import CallId, Extension
-from cti_bridge.domain.case import Case, CaseFilter, CaseId, CaseKind, CaseRefused, ComplaintStep
+from cti_bridge.domain.case import Case, CaseFilter, CaseId, CaseKind, CaseRefused, Commitments, ComplaintStep
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.interaction import Interaction, InteractionId
 from cti_bridge.domain.listing import Page
@@ -135,12 +135,14 @@ class FakeCases:
         self.kept[case.case_id] = case
         return case
 
-    async def change(self, case_id: CaseId, changes: Mapping[str, Any], *, by: str, now: datetime) -> Case:
+    async def change(
+        self, case_id: CaseId, changes: Mapping[str, Any], *, by: str, now: datetime, call_id: CallId | None = None
+    ) -> Case:
         if self.refusal:
             raise self.refusal
         values = dict(changes)
         if values.pop("is_open", None) is False:
-            values |= {"closed_at": now, "closed_by": by}
+            values |= {"closed_at": now, "closed_by": by, "closed_by_call": call_id}
         self.kept[case_id] = replace(self.kept[case_id], **values)
         return self.kept[case_id]
 
@@ -152,6 +154,10 @@ class FakeCases:
             raise ValueError("not ours")
         self.asked.append(wanted)
         return Page(items=tuple(self.kept.values()), next=None)
+
+    async def open_of(self, account_id: AccountId, *, at_most: int = 5) -> Commitments:
+        found = [case for case in self.kept.values() if case.account_id == account_id and case.closed_at is None]
+        return Commitments(cases=tuple(found[:at_most]), more=len(found[at_most:]))
 
 
 @dataclass

@@ -202,6 +202,7 @@ def pop(pop_id: str = "p1", *, of: dict[str, Any] | None = None, lookup: str = "
         "account": known if lookup == "found" else None,
         "candidates": [candidate(known, "exact_number", shared_by=1)] if lookup == "found" else [],
         "history": history() if lookup == "found" else [],
+        "commitments": {"items": [], "more": 0} if lookup == "found" else None,
         "routing": decision_document(
             RoutingDecision(
                 rule="VIP first",

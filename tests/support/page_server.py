@@ -43,6 +43,10 @@ def problem(status: int, kind: str, detail: str = "") -> web.Response:
     return web.json_response(document, status=status, content_type="application/problem+json")
 
 
+def listed(items: list[dict[str, Any]], following: str | None = None) -> web.Response:
+    return web.json_response({"items": items, "next": following})
+
+
 @dataclass
 class PageServer:
     """One user's world: `user` is who is signed in (None: nobody), `snapshot` is what a welcome carries."""
@@ -56,6 +60,8 @@ class PageServer:
     received: list[dict[str, Any]] = field(default_factory=list)
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
     """(method, path below /api/v1, body)"""
+    searches: list[dict[str, str]] = field(default_factory=list)
+    """The queries of searches for accounts."""
     answers: dict[tuple[str, str], Answer] = field(default_factory=dict)
     interactions: list[dict[str, Any]] = field(default_factory=list)
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -137,21 +143,16 @@ class PageServer:
         return self._answer(request, path, body)
 
     def _answer(self, request: web.Request, path: str, body: Any) -> web.Response:
-        match request.method, path.strip("/").split("/"):
+        parts = path.strip("/").split("/")
+        if request.method == "GET":
+            return self._read(request, parts)
+        match request.method, parts:
             case "POST", ["session"] if body["password"] == "demo":
                 return web.json_response({"user": self.user, "token": "t"})
             case "POST", ["session"]:
                 return problem(401, "wrong-credentials")
-            case "GET", ["session"]:
-                return web.json_response({"user": self.user}) if self.user else problem(401, "not-signed-in")
             case "DELETE", ["session"]:
                 return web.Response(status=204)
-            case "GET", [("interactions" | "cases") as kind]:
-                return web.json_response({"items": getattr(self, kind), "next": None})
-            case "GET", ["accounts", account_id, "timeline"]:
-                return web.json_response({"items": self.timelines.get(account_id, []), "next": None})
-            case "GET", ["accounts", account_id] if account_id in self.accounts:
-                return web.json_response(self.accounts[account_id])
             case "POST", ["accounts"]:
                 account = page_data.account(f"new-{body['name']}", body["name"], company=body.get("company"), tier=None)
                 self.accounts[account["account_id"]] = account
@@ -164,6 +165,25 @@ class PageServer:
                 return web.json_response(page_data.interaction(f"i-{call_id}", call_id=call_id, **_scored(body)))
             case (("POST" | "PUT"), _):
                 return web.json_response({"request_id": "r1"}, status=202)
+        return problem(404, "not-found")
+
+    def _read(self, request: web.Request, parts: list[str]) -> web.Response:
+        match parts:
+            case ["session"]:
+                return web.json_response({"user": self.user}) if self.user else problem(401, "not-signed-in")
+            case ["interactions"]:
+                return listed(self.interactions)
+            case ["accounts"]:
+                self.searches.append(dict(request.query))
+                wanted, limit = request.query["q"].casefold(), int(request.query["limit"])
+                found = [one for one in self.accounts.values() if wanted in one["name"].casefold()]
+                return listed(found[:limit], "more" if len(found) > limit else None)
+            case ["accounts", _, "commitments"]:
+                return listed(self.cases)
+            case ["accounts", account_id, "timeline"]:
+                return listed(self.timelines.get(account_id, []))
+            case ["accounts", account_id] if account_id in self.accounts:
+                return web.json_response(self.accounts[account_id])
         return problem(404, "not-found")
 
     def _identity(self, method: str, call_id: str, body: Any) -> dict[str, Any]:
@@ -181,6 +201,7 @@ class PageServer:
             "account": account,
             "candidates": pops[-1]["candidates"] if pops else [],
             "history": self.timelines.get(account["account_id"], []) if account else [],
+            "commitments": {"items": [], "more": 0} if account else None,
             "lookup": pops[-1]["lookup"] if pops else "unknown",
             "chosen": None if method == "DELETE" else {"by": "1001", "at": now(), "learnt": account is not None},
         }

@@ -45,7 +45,7 @@ RULES = """
 rules:
   - name: best-customers-first
     when:
-      did: "8500"
+      did: ["8500", "8600"]
       tier: [platinum, gold]
     queue: sales
     priority: 7
@@ -105,9 +105,11 @@ class Site:
         secret.chmod(0o600)
         (self.folder / "routing.yaml").write_text(self.rules)
 
-    async def customer(self, name: str, *phones: str, **fields: Any) -> Account:
-        """Adds a customer."""
-        points = tuple((ContactKind.PHONE, phone, None) for phone in phones)
+    async def customer(self, name: str, *phones: str, own_number: str | None = None, **fields: Any) -> Account:
+        """Adds a customer; `own_number` is the customer number."""
+        points = [(ContactKind.PHONE, phone, None) for phone in phones]
+        if own_number is not None:
+            points.append((ContactKind.CUSTOMER_NUMBER, own_number, None))
         given: dict[str, Any] = {"company": None, "tier": Tier.GOLD, "language": None, "note": None} | fields
         async with _database(self.folder / "cti.db") as database:
             return await Accounts(database, region="GB").create(name=name, contact_points=points, now=datetime.now(UTC), **given)

@@ -188,3 +188,90 @@ async def test_only_an_agent_of_the_call_says_who_it_is(tmp_path, template):
 
         assert {status for status, _ in answers} == {409}
         assert (unknown, problem["errors"][0]["at"]) == (422, "account_id")
+
+
+async def test_an_account_that_is_found_by_a_search_is_proposed_next_time_until_that_is_taken_back(tmp_path, template):
+    async with service(tmp_path, template) as (cti, pbx):
+        one = await cti.sign_in("one")
+        screen = await one.opens()
+        zoe = await account_named(one, "Zo")
+        call, pop = await rings(cti, pbx, NOBODY, screen)
+
+        _, said = await one.asks("PUT", path_of(call), {"account_id": zoe["account_id"]})
+        stored = await over(cti, call)
+        second, again = await rings(cti, pbx, NOBODY, screen)
+        await one.asks("PUT", path_of(second), {"account_id": zoe["account_id"]})
+        await one.asks("DELETE", path_of(second))
+        await over(cti, second)
+        third, learnt_once = await rings(cti, pbx, NOBODY, screen)
+
+        assert (pop["lookup"], said["chosen"]["learnt"], said["history"][-1]["subject"]) == ("unknown", True, "A complaint")
+        assert stored["account_id"] == zoe["account_id"]
+        assert (proposed(again), again["account"]) == ([("Zoë", "chosen_before")], None)
+        assert proposed(learnt_once) == [("Zoë", "chosen_before")]  # the first call's choice stands
+        await over(cti, third)
+
+
+async def test_a_promised_call_back_is_on_the_pop_and_kept_by_the_customers_own_call(tmp_path, template):
+    async with service(tmp_path, template) as (cti, pbx):
+        one, two = await cti.sign_in("one"), await cti.sign_in("two")
+        screen = await one.opens()
+        zoe = await account_named(one, "Zo")
+        promise = {"account_id": zoe["account_id"], "kind": "call_back", "subject": "Ring back", "due_in_minutes": 60}
+        _, case = await two.asks("POST", "/cases", promise)
+
+        call, pop = await rings(cti, pbx, ZOE, screen)
+        pbx.phone("1001").answer()
+        await screen.until("call.answered")
+        by_call = {"open": False, "call_id": f"main:{call.uniqueid}"}
+        stranger, _ = await two.asks("PATCH", f"/cases/{case['case_id']}", by_call)
+        status, kept = await one.asks("PATCH", f"/cases/{case['case_id']}", by_call)
+        update = await screen.until("pop.update")
+        third = await (await cti.sign_in("three")).opens()
+        await one.asks("POST", f"/calls/main:{call.uniqueid}/transfer", {"to": "1003"})
+        handed_on = await third.until("pop")
+        stored = await over(cti, call)
+
+        assert pop["commitments"] == {"items": [case], "more": 0}
+        assert (stranger, status, kept["closed_by"]) == (409, 200, "one")
+        assert update["commitments"] == handed_on["commitments"] == {"items": [], "more": 0}
+        assert (kept["closed_by_call"], kept["account_id"]) == (stored["call_id"], stored["account_id"])
+
+
+async def test_a_withheld_caller_who_types_the_customer_number_pops_and_is_served_by_tier(tmp_path, template):
+    async with service(tmp_path, template) as (cti, pbx):
+        for agent in ("1002", "1003"):
+            pbx.pause(agent, reason="lunch")
+        one = await cti.sign_in("one")
+        screen = await one.opens()
+        zoe, mum = await account_named(one, "Zo"), await account_named(one, "Mum")
+        for account, number in ((zoe, "4711"), (mum, "5001")):
+            points = [
+                {"kind": "phone", "value": account["contact_points"][0]["value"]},
+                {"kind": "customer_number", "value": number},
+            ]
+            await one.asks("PATCH", f"/accounts/{account['account_id']}", {"contact_points": points})
+        pbx.ask_routes_of("127.0.0.1", cti.app.agi_port)
+
+        async def queued(number: str | None, typed: str) -> tuple[Any, dict[str, Any]]:
+            call = await pbx.call_in("8001", number, typed=typed)
+            return call, await screen.until("pop", lambda message: message["call"]["call_id"] == f"main:{call.uniqueid}")
+
+        call, withheld = await queued(None, "4711")
+        stored = await over(cti, call)
+        call, of_household = await queued(MUM, "5001")
+        await over(cti, call)
+        call, of_another = await queued(MUM, "4711")
+        _, chosen = await one.asks("PUT", path_of(call), {"account_id": mum["account_id"]})
+        _, undone = await one.asks("DELETE", path_of(call))
+        await over(cti, call)
+
+        assert (withheld["account"]["name"], proposed(withheld)) == ("Zoë", [("Zoë", "customer_number_entered")])
+        assert (withheld["routing"]["rule"], len(withheld["history"])) == ("gold-first", 1)
+        assert stored["account_id"] == zoe["account_id"]
+        assert (of_household["account"]["name"], of_household["candidates"][0]["detail"]["entered"]) == ("Mum", "5001")
+        assert (of_another["account"], of_another["lookup"], proposed(of_another)[0]) == (
+            None, "several", ("Zoë", "customer_number_entered"),
+        )  # fmt: skip
+        assert (chosen["account"]["name"], undone["account"]) == ("Mum", None)
+        assert proposed(undone) == proposed(of_another)

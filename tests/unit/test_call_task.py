@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from cti_bridge.call_task import Before, Desk, handle_call
-from cti_bridge.domain.account import Account, Candidate, MatchReason
+from cti_bridge.domain.account import Account, Candidate, MatchDetail, MatchReason
 from cti_bridge.domain.call import Call, CallState, Direction, Extension, Outcome
 from cti_bridge.domain.call_events import (
     CallAnswered,
@@ -19,6 +19,7 @@ from cti_bridge.domain.call_events import (
     CallEnded,
     CallEvent,
     CallOffered,
+    CallQueued,
     OfferEnd,
     OfferEnded,
 )
@@ -40,13 +41,27 @@ class Customers:
     def __init__(self, *accounts: Account) -> None:
         self.accounts = accounts
         self.asked: list[str] = []
-        self.gate = asyncio.Event()
+        self.gate, self.heard = asyncio.Event(), asyncio.Event()
         self.gate.set()
 
     async def by_phone(self, e164: str) -> tuple[Candidate, ...]:
         self.asked.append(e164)
+        self.heard.set()
         await self.gate.wait()
         return tuple(Candidate(account=account, reason=MatchReason.EXACT_NUMBER) for account in self.accounts)
+
+    async def was_asked(self, *, times: int) -> None:
+        async with asyncio.timeout(5):
+            while len(self.asked) < times:
+                self.heard.clear()
+                await self.heard.wait()
+
+    async def of_caller(self, e164: str | None, entered: str | None) -> tuple[Candidate, ...]:
+        self.asked.append(f"{e164} {entered}")
+        self.heard.set()
+        await self.gate.wait()
+        typed = an_account(f"Customer {entered}")
+        return (Candidate(account=typed, reason=MatchReason.CUSTOMER_NUMBER_ENTERED, detail=MatchDetail(shared_by=0)),)
 
 
 class Records:
@@ -194,6 +209,32 @@ async def test_a_pop_goes_out_at_the_deadline_and_the_customer_follows_with_the_
     assert (update["call"]["state"], update["call"]["talking"]) == ("talking", ["1001"])
     stage.tell(ended())
     await stage.story
+
+
+@pytest.mark.parametrize("is_slow", [False, True], ids=["store answers", "first look-up still under way"])
+async def test_a_customer_number_that_is_typed_before_the_queue_is_on_the_pop(is_slow: bool):
+    """The call is looked up when it arrives, and once more when its caller has typed."""
+    stage, typed = Stage(), dict[tuple[str, str], str]()
+    stage.desk = replace(stage.desk, entered_for=lambda pbx, uniqueid: typed.get((pbx, uniqueid)))
+    stage.story.cancel()
+    stage.story = asyncio.create_task(handle_call(stage.events, stage.desk))
+    if is_slow:
+        stage.customers.gate.clear()
+
+    stage.tell(arrived())
+    await stage.customers.was_asked(times=1)
+    typed["main", "1.1"] = "4711"
+    stage.tell(CallQueued(call=a_call(), at=NOW, queue="support"))
+    await stage.customers.was_asked(times=2)
+    stage.customers.gate.set()
+    stage.tell(offered())
+    (pop, _) = await stage.hears("pop", "call.changed")
+
+    assert stage.customers.asked == ["+442079460018", "+442079460018 4711"]
+    assert (pop["account"]["name"], pop["candidates"][0]["reason"]) == ("Customer 4711", "customer_number_entered")
+    stage.tell(ended())
+    await stage.story
+    assert stage.records.put_calls == [("main:1.1", pop["account"]["account_id"])]
 
 
 async def test_a_late_look_up_does_not_take_an_agents_choice_away():

@@ -33,6 +33,10 @@ class Store:
             raise StorageError("the store failed: gone")
         return FOUND.candidates if e164 == "+442079460018" else ()
 
+    async def of_caller(self, e164: str | None, entered: str | None) -> tuple[Candidate, ...]:
+        self.asked.append(f"{e164} {entered}")
+        return FOUND.candidates if entered == "4711" else ()
+
 
 @pytest.mark.parametrize("presented", ["02079460018", "+44 20 7946 0018", "００４４２０７９４６００１８"])
 async def test_a_known_number_is_found_in_any_form(presented: str):
@@ -159,3 +163,27 @@ async def test_close_ends_what_is_under_way_and_leaves_who_waits_with_a_time_out
     await lookup.close()
 
     assert await waiting == TimedOut()
+
+
+@pytest.mark.parametrize(
+    ("presented", "entered", "expected", "asked"),
+    [
+        pytest.param(None, "4711", FOUND, ["None 4711"], id="withheld"),
+        pytest.param("112", "4711", FOUND, ["None 4711"], id="no number of the plan"),
+        pytest.param("02079460018", "4711", FOUND, ["+442079460018 4711"], id="a number"),
+        pytest.param(None, "1", Withheld(), ["None 1"], id="withheld, nobody's customer number"),
+        pytest.param("02079460018", "1", NotFound(), ["+442079460018 1"], id="nobody's number and customer number"),
+    ],
+)
+async def test_a_customer_number_that_was_typed_is_looked_up_with_the_number(presented, entered, expected, asked):
+    store = Store()
+
+    assert await Lookup(store, "GB").by_number(presented, entered=entered) == expected
+    assert store.asked == asked
+
+
+async def test_what_a_forged_caller_typed_is_not_looked_up():
+    store = Store()
+
+    assert await Lookup(store, "GB").by_number("02079460018", untrusted=True, entered="4711") == Withheld()
+    assert store.asked == []

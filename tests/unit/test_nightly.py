@@ -18,6 +18,7 @@ from cti_bridge.nightly import SETTLED_SECONDS, Night, every_night
 from screen_pop.hub import Hub
 from screen_pop.metrics import WebMetrics
 from storage.accounts import Accounts
+from storage.cases import Cases
 from storage.database import Database
 from storage.merges import Merges
 from storage.relations import Relations
@@ -46,6 +47,7 @@ def a_night(database: Database, **sections: Any) -> Night:
         settings,
         database,
         accounts=accounts,
+        cases=Cases(database),
         merges=Merges(database, accounts),
         relations=Relations(database, accounts, rules=settings.churn.as_rules()),
         hub=Hub(WebMetrics(CollectorRegistry())),

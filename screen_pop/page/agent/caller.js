@@ -33,8 +33,8 @@ export function Caller({ card, workplace }) {
     </div>
     ${call.untrusted_caller && html`<p class="callout bad"><${Icon} name="warning" size=${16} /><span>${t('caller.untrusted')}</span></p>`}
     <${Match} card=${card} workplace=${workplace} />
+    ${account && html`<${Promises} key=${`${card.callId} ${account.account_id}`} card=${card} workplace=${workplace} />`}
     ${account && card.phase !== 'ringing' && html`<${Doubles} key=${`${card.callId} ${account.account_id}`} card=${card} workplace=${workplace} />`}
-    ${account && html`<${Promises} key=${account.account_id} card=${card} />`}
     ${account && html`<${CustomerFile} account=${account} />`}
     ${account?.note && html`<p class="callout note"><${Icon} name="note" size=${16} /><bdi>${shownLines(account.note, 400)}</bdi></p>`}
   </section>`;

@@ -12,8 +12,8 @@ const RECENT_KEPT = 20;
  * @typedef {'ringing'|'talking'|'held'|'wrap_up'|'past'} Phase what the call is to this agent now; past = opened from the list
  * @typedef {{
  *   callId: string, phase: Phase, call: any, pop: any|null, account: any|null, candidates: any[], history: any[],
- *   chosen: any|null, since: number, talkSince: number|null, interaction: any|null,
- * }} Card `since`: when this phase began, server ms
+ *   commitments: {items: any[], more: number}|null, chosen: any|null, since: number, talkSince: number|null, interaction: any|null,
+ * }} Card `since`: when this phase began, server ms; `commitments` null: not told
  * @typedef {'talked'|'missed'|'elsewhere'|'abandoned'} Ending
  * @typedef {{callId: string, at: string, ending: Ending, call: any, account: any|null, interaction: any|null}} Past
  */
@@ -63,7 +63,7 @@ export function openDesk({ extension, onRing = () => {}, onShown = () => {} }) {
   /** @param {any} call @param {number} at @returns {Card} */
   function blank(call, at) {
     return {
-      callId: call.call_id, phase: 'ringing', call, pop: null, account: null, candidates: [], history: [],
+      callId: call.call_id, phase: 'ringing', call, pop: null, account: null, candidates: [], history: [], commitments: null,
       chosen: null, since: at, talkSince: null, interaction: null,
     };
   }
@@ -100,7 +100,8 @@ export function openDesk({ extension, onRing = () => {}, onShown = () => {} }) {
     const account = pop.account ?? (base.chosen || pop.chosen ? null : base.account);
     put({
       ...moved(base, phase, pop.call, at),
-      pop, account, candidates: pop.candidates ?? [], history: pop.history ?? [], chosen: pop.chosen ?? null,
+      pop, account, candidates: pop.candidates ?? [], history: pop.history ?? [],
+      commitments: pop.commitments ?? null, chosen: pop.chosen ?? null,
     });
     if (!first) return;
     seenPops.add(pop.pop_id);

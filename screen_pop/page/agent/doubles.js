@@ -33,7 +33,7 @@ export function Doubles({ card, workplace }) {
   };
   const look = () => trying(async () => setFound((await request('GET', `${pathOf(account.account_id)}/duplicates`)).items));
   const refresh = async () => {
-    desk.change(callId, { account: await request('GET', pathOf(account.account_id)) });
+    desk.change(callId, { account: await request('GET', pathOf(account.account_id)), commitments: null });
     await loadHistory(desk, callId, account.account_id);
     await look();
   };

@@ -1,13 +1,11 @@
 /** The customer's file beside the call: what must be known before the first sentence first, then wishes, dates and figures. */
 
+import { day } from '../lib/format.js';
 import { html } from '../lib/html.js';
 import { Icon } from '../lib/icons.js';
 import { shown, shownLines } from '../lib/hostile.js';
-import { t, tag } from '../lib/locale.js';
+import { t } from '../lib/locale.js';
 import { ChurnSigns, satisfactionWords } from '../lib/relation.js';
-
-/** @param {string} on ISO 8601 date */
-const dateOf = (on) => new Intl.DateTimeFormat(tag(), { dateStyle: 'medium', timeZone: 'UTC' }).format(new Date(on));
 
 /** @param {{account: any, today?: string}} props `today`: an ISO 8601 date */
 export function CustomerFile({ account, today = new Date().toISOString().slice(0, 10) }) {
@@ -20,8 +18,9 @@ export function CustomerFile({ account, today = new Date().toISOString().slice(0
     profile.kind === 'internal' && [t('file.kind'), t('kind.internal')],
     profile.chain_place && [t('file.chain_place'), t(`chain.${profile.chain_place}`)],
     account.tier && account.tier_reason && [t('file.tier_reason'), shown(account.tier_reason, 120)],
+    profile.last_order_on && [t('file.last_order_on'), day(profile.last_order_on)],
     profile.preferred_agent && [t('file.preferred_agent'), shown(profile.preferred_agent, 20)],
-    ...profile.dates.map((/** @type {any} */ one) => [shown(one.name, 60), dateOf(one.on)]),
+    ...profile.dates.map((/** @type {any} */ one) => [shown(one.name, 60), day(one.on)]),
     ...Object.entries(profile.custom).map(([name, value]) => [shown(name, 40), typeof value === 'boolean' ? t(value ? 'file.yes' : 'file.no') : shown(String(value), 80)]),
   ].filter(Boolean);
   return html`

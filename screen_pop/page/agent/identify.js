@@ -16,7 +16,7 @@ export async function choose({ desk, drafts }, { callId }, account) {
   } catch (error) {
     const isAway = error instanceof Refusal && (error.status === 0 || error.status >= 500);
     if (!isAway || !account) throw error;
-    desk.change(callId, { account, history: [] });
+    desk.change(callId, { account, history: [], commitments: null });
     drafts.of(callId).change({ account_id: account.account_id });
     await loadHistory(desk, callId, account.account_id);
   }
@@ -53,6 +53,6 @@ export function createAccount({ name, company, phone }) {
 }
 
 /** @param {Place['desk']} desk @param {string} callId @param {any} answer */
-function take(desk, callId, { account, candidates, history, chosen }) {
-  desk.change(callId, { account, candidates, history, chosen });
+function take(desk, callId, { account, candidates, history, commitments, chosen }) {
+  desk.change(callId, { account, candidates, history, commitments, chosen });
 }

@@ -77,6 +77,7 @@ function Desktop({ workplace }) {
     { code: 'KeyT', shown: 'Alt T', label: 'keys.transfer', run: () => focusOn('transfer-to') },
     { code: 'KeyN', shown: 'Alt N', label: 'keys.note', run: () => focusOn('note') },
     { code: 'KeyO', shown: 'Alt O', label: 'keys.disposition', run: () => document.querySelector('.dispositions input')?.focus() },
+    { code: 'KeyC', shown: 'Alt C', label: 'keys.find', run: () => (document.getElementById('find-account') ? focusOn('find-account') : document.getElementById('find-account-open')?.click()) },
     { code: 'KeyS', shown: 'Alt S', label: 'keys.status', run: () => document.getElementById('status-menu')?.click() },
     { code: 'KeyP', shown: 'Alt P', label: 'keys.dial', run: () => focusOn('dial-to') },
   ];

@@ -1,16 +1,18 @@
 /**
- * How we know who is calling: why this account, several to choose from in one click, nobody known yet, or no number shown.
+ * How we know who is calling: why this account, several to choose from in one click, nobody known yet, or no number shown; an
+ * existing account can be found and put to the call.
  * What the agent chooses counts at once, is learnt for the number, and can be taken back.
  */
 
 import { useState } from 'preact/hooks';
 import { html } from '../lib/html.js';
 import { now } from '../lib/clock.js';
-import { callerNumber, when } from '../lib/format.js';
+import { callerNumber, day, when } from '../lib/format.js';
 import { Icon } from '../lib/icons.js';
 import { initials, shown } from '../lib/hostile.js';
 import { t } from '../lib/locale.js';
 import { wordsOf } from '../lib/rest.js';
+import { FindAccount } from './find_account.js';
 import { addProvisional, choose, createAccount, nameAccount, undoChoice } from './identify.js';
 import { Tier } from './tier.js';
 
@@ -58,7 +60,7 @@ function words(chosen, { desk }) {
 function Known({ card, workplace, onDeny }) {
   const { account, candidates, chosen } = card;
   const candidate = candidates.find((/** @type {any} */ one) => one.account.account_id === account.account_id);
-  const reason = candidate && !chosen ? t(`match.${candidate.reason}`) : '';
+  const reason = candidate && !chosen ? t(`match.${candidate.reason}`, { number: shown(candidate.detail?.entered, 24) }) : '';
   return html`${!chosen && html`<p class="match">${reason && html`<${Icon} name="link" size=${16} /><span>${reason}</span>`}
       ${card.phase !== 'past' && html`<button type="button" class="link-button" onClick=${onDeny}>${t('match.other')}</button>`}</p>`}
     ${account.provisional && html`<${NameAccount} card=${card} workplace=${workplace} />`}`;
@@ -86,6 +88,7 @@ function why({ reason, detail = {} }) {
   return [
     t(`match.short_${reason}`, {
       by: shown(detail.chosen_by, 40), when: at(reason === 'chosen_before' ? detail.chosen_at : detail.last_contact_at), range: shown(detail.range, 24),
+      day: detail.last_order_on ? day(detail.last_order_on) : '', number: shown(detail.entered, 24),
     }),
     reason === 'own_mobile' ? '' : shown(detail.label, 24),
     detail.extension ? t('match.extension', { extension: shown(detail.extension, 8) }) : '',
@@ -94,19 +97,25 @@ function why({ reason, detail = {} }) {
 }
 
 /**
- * An account of this call: by one click without a name, or with one.
+ * An account for this call: an existing one, or a new one, by one click without a name or with one.
  * @param {{card: import('./desk.js').Card, onUse: (account: any) => Promise<void>, onProvisional: (() => void)|null}} props
  */
 function NewAccount({ card, onUse, onProvisional }) {
-  const [open, setOpen] = useState(false);
+  const [open, setOpen] = useState(/** @type {''|'find'|'create'} */ (''));
   const number = numberOf(card.call);
-  if (open) {
-    return html`<${AccountForm} name=${shown(card.call.customer_name, 60)} save=${t('account.save')} onCancel=${() => setOpen(false)}
+  const close = () => {
+    setOpen('');
+    setTimeout(() => document.getElementById('find-account-open')?.focus());
+  };
+  if (open === 'find') return html`<${FindAccount} onUse=${onUse} onClose=${close} />`;
+  if (open === 'create') {
+    return html`<${AccountForm} name=${shown(card.call.customer_name, 60)} save=${t('account.save')} onCancel=${() => setOpen('')}
       hint=${number ? t('account.with_number', { number: callerNumber(card.call) }) : ''}
       onSave=${async (/** @type {any} */ fields) => onUse(await createAccount({ ...fields, phone: number }))} />`;
   }
   return html`<p class="new-account-offer">
-    <button type="button" class="button small" onClick=${() => setOpen(true)}><${Icon} name="user" size=${16} />${t('account.create')}</button>
+    <button type="button" class="button small" id="find-account-open" onClick=${() => setOpen('find')}><${Icon} name="search" size=${16} />${t('find.open')}</button>
+    <button type="button" class="button small" onClick=${() => setOpen('create')}><${Icon} name="user" size=${16} />${t('account.create')}</button>
     ${onProvisional && html`<button type="button" class="button small" onClick=${onProvisional}>${t('account.make_provisional')}</button>`}
   </p>`;
 }

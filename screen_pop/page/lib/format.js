@@ -44,6 +44,11 @@ export function when(at, nowMs) {
   }).format(then);
 }
 
+/** A date without a time. @param {string} on ISO 8601 date */
+export function day(on) {
+  return new Intl.DateTimeFormat(tag(), { dateStyle: 'medium', timeZone: 'UTC' }).format(new Date(on));
+}
+
 /** @param {number} at */
 function midnight(at) {
   const day = new Date(at);

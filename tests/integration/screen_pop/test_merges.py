@@ -65,7 +65,7 @@ async def test_the_agent_on_the_phone_sees_the_account_that_is_left(web: Web) ->
     zoe, double = known(web, "Zoë", "Zoe")
     found = Found(candidates=tuple(Candidate(account=one, reason=MatchReason.SHARED_NUMBER) for one in (double, zoe)))
     call = a_call(ringing=(AGENT.extension,))
-    await web.hub.pop(build_pop(call, AGENT.extension, 1, found, history=(), decision=None), at=NOW)
+    await web.hub.pop(build_pop(call, AGENT.extension, 1, found, decision=None), at=NOW)
     web.accounts.kept[zoe.account_id] = replace(zoe, company="Quinn & Co")
 
     await web.call("POST", f"{API}/accounts/{zoe.account_id}/merge", {"from": double.account_id}, user=AGENT)
@@ -79,7 +79,7 @@ async def test_the_agent_on_the_phone_sees_the_account_that_is_left(web: Web) ->
 async def test_a_call_with_another_customer_is_left_alone(web: Web) -> None:
     zoe, double, other = known(web, "Zoë", "Zoe", "Bo")
     found = Found(candidates=(Candidate(account=other, reason=MatchReason.EXACT_NUMBER),))
-    pop = build_pop(a_call(ringing=(AGENT.extension,)), AGENT.extension, 1, found, history=(), decision=None)
+    pop = build_pop(a_call(ringing=(AGENT.extension,)), AGENT.extension, 1, found, decision=None)
     await web.hub.pop(pop, at=NOW)
 
     await web.call("POST", f"{API}/accounts/{zoe.account_id}/merge", {"from": double.account_id}, user=AGENT)

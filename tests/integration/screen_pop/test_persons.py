@@ -53,7 +53,7 @@ async def shown_to_an_agent(web: Web, zoe: Account) -> None:
     call = a_call(CALL, customer_number=None, ringing=["1001"])
     web.live.the_calls = [call]
     found = Found(candidates=(Candidate(account=zoe, reason=MatchReason.EXACT_NUMBER),))
-    await web.hub.pop(build_pop(call, AGENT.extension, 1, found, history=(), decision=None), at=NOW)
+    await web.hub.pop(build_pop(call, AGENT.extension, 1, found, decision=None), at=NOW)
 
 
 async def stored_as_its_own(web: Web, zoe: Account) -> None:

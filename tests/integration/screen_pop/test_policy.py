@@ -30,6 +30,7 @@ MATRIX: dict[str, set[str]] = {
     "GET /api/v1/accounts/{account_id}/duplicates": ALL,
     "POST /api/v1/merges/{merge_id}/undo": ALL,
     "GET /api/v1/accounts/{account_id}/tiers": ALL,
+    "GET /api/v1/accounts/{account_id}/commitments": ALL,
     "GET /api/v1/cases": ALL,
     "POST /api/v1/cases": ALL,
     "GET /api/v1/cases/{case_id}": ALL,

@@ -21,7 +21,7 @@ EXTENSION = Extension("1001")
 
 async def pop_for(web: Web, call_id: str, *, nth: int = 1, **changes: Any) -> str:
     call = a_call(call_id, ringing=("1001",), **changes)
-    pop = build_pop(call, EXTENSION, nth, NotFound(), history=(), decision=None)
+    pop = build_pop(call, EXTENSION, nth, NotFound(), decision=None)
     await web.hub.pop(pop, at=NOW)
     return pop.pop_id
 
@@ -59,7 +59,7 @@ async def test_pop_goes_to_its_agent_in_every_tab_and_to_nobody_else(web: Web) -
     other = await web.open(OTHER_AGENT)
     call, account = a_call(ringing=("1001",)), an_account()
     lookup = Found(candidates=(Candidate(account=account, reason=MatchReason.EXACT_NUMBER),))
-    pop = build_pop(call, EXTENSION, 1, lookup, history=(), decision=None)
+    pop = build_pop(call, EXTENSION, 1, lookup, decision=None)
 
     await web.hub.pop(pop, at=NOW)
     await web.hub.deliver(Extension("1002"), "call.changed", {"call": {}}, at=NOW)
@@ -83,11 +83,11 @@ async def test_the_same_pop_told_twice_is_sent_once(web: Web) -> None:
 async def test_a_pop_is_updated_then_withdrawn_once(web: Web) -> None:
     browser = await web.open(AGENT)
     call, account = a_call(ringing=("1001",)), an_account()
-    pop = build_pop(call, EXTENSION, 1, NotFound(), history=(), decision=None)
+    pop = build_pop(call, EXTENSION, 1, NotFound(), decision=None)
     lookup = Found(candidates=(Candidate(account=account, reason=MatchReason.EXACT_NUMBER),))
     await web.hub.pop(pop, at=NOW)
 
-    await web.hub.update_pop(build_pop(call, EXTENSION, 1, lookup, history=(), decision=None), at=NOW)
+    await web.hub.update_pop(build_pop(call, EXTENSION, 1, lookup, decision=None), at=NOW)
     for _ in range(2):
         await web.hub.withdraw_pop(EXTENSION, pop.pop_id, call.call_id, OfferEnd.ANSWERED_ELSEWHERE, at=NOW)
     await web.hub.update_pop(pop, at=NOW)

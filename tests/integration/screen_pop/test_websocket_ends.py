@@ -21,7 +21,7 @@ EXTENSION = Extension("1001")
 
 async def pop_for(web: Web, call_id: str, *, nth: int = 1, **changes: Any) -> str:
     call = a_call(call_id, ringing=("1001",), **changes)
-    pop = build_pop(call, EXTENSION, nth, NotFound(), history=(), decision=None)
+    pop = build_pop(call, EXTENSION, nth, NotFound(), decision=None)
     await web.hub.pop(pop, at=NOW)
     return pop.pop_id
 

@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import text
 
 from cti_bridge.domain.account import HISTORY_SHOWN, Account, AccountId, Candidate, ContactKind, ContactPoint, MatchReason, Tier
+from cti_bridge.domain.case import Commitments
 from cti_bridge.domain.listing import Page
 from storage.accounts import Accounts
 from storage.database import Database
@@ -65,7 +66,8 @@ async def test_number_of_one_account_is_an_exact_match(accounts: Accounts):
     zoe = await an_account(accounts)
     await an_account(accounts, "Somebody Else", "020 7946 0019")
 
-    assert await accounts.by_phone("+442079460018") == (Candidate(account=zoe, reason=MatchReason.EXACT_NUMBER),)
+    match = Candidate(account=zoe, reason=MatchReason.EXACT_NUMBER, commitments=Commitments())
+    assert await accounts.by_phone("+442079460018") == (match,)
 
 
 async def test_a_clear_match_comes_with_its_newest_contacts(accounts: Accounts, database: Database):
@@ -183,6 +185,51 @@ async def test_a_customers_number_is_found_whole_in_any_case_and_in_no_other_kin
 
     assert await accounts.with_customer_number(" K-4711") == (one, two)
     assert await accounts.with_customer_number("K-47") == ()
+
+
+@pytest.mark.parametrize(
+    ("q", "expected"),
+    [
+        ("fang wang", ["Wang Fang"]),
+        ("WANG lantern", ["Wang Fang"]),
+        ("wang li", []),
+        ("7946 0018", ["Bo", "Wang Fang"]),
+        ("(020) 79", ["Bo", "Wang Fang"]),
+        ("46", ["Bo", "Wang Fang"]),
+        ("4600", ["Bo", "Wang Fang"]),
+        ("1846", ["Wang Fang"]),
+        ("k-1846", ["Wang Fang"]),
+        ("0018461", []),
+    ],
+    ids=[
+        "turned round", "name and company", "not every word", "part, spaced", "part, national", "two digits", "part",
+        "exactly it", "letters", "digits of two numbers",
+    ],
+)  # fmt: skip
+async def test_search_of_a_person_who_types_what_the_caller_says(accounts: Accounts, q: str, expected: list[str]):
+    numbers = [(ContactKind.PHONE, "020 7946 0018", None)]
+    own = [(ContactKind.CUSTOMER_NUMBER, number, None) for number in ("1846", "K-1846")]
+    await an_account(accounts, "Wang Fang", company="Lantern Tea", contact_points=[*numbers, *own])
+    await an_account(accounts, "Bo", contact_points=[*numbers, (ContactKind.PHONE, "020 7946 1846", None)])
+
+    assert await names(accounts, q=q) == expected
+
+
+async def test_pages_of_a_search_begin_with_those_that_have_exactly_it(accounts: Accounts):
+    for name in ("a", "b", "c", "d", "e"):
+        numbers = [(ContactKind.CUSTOMER_NUMBER, "4711" if name in {"c", "e"} else f"4711{name}", None)]
+        await an_account(accounts, name, contact_points=numbers)
+
+    for limit in (1, 2, 3):
+        pages, cursor = list[list[str]](), None
+        while True:
+            page = await accounts.search(phone=None, email=None, q="4711", cursor=cursor, limit=limit)
+            pages.append([account.name for account in page.items])
+            if (cursor := page.next) is None:
+                break
+        assert pages[0] == ["c", "e"][:limit]
+        assert max(map(len, pages)) <= limit
+        assert sorted(name for page in pages for name in page) == ["a", "b", "c", "d", "e"]
 
 
 async def test_search_conditions_hold_together(accounts: Accounts):

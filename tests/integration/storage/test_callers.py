@@ -2,19 +2,24 @@
 
 import tomllib
 from collections.abc import AsyncIterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from cti_bridge.domain.account import ContactKind, Found, NotFound, Withheld
+from cti_bridge.domain.account import ContactKind, Found, LookupResult, NotFound, Withheld
+from cti_bridge.domain.tiers import TierRules
 from cti_bridge.lookup import Lookup
 from storage.accounts import Accounts
 from storage.database import Database
+from storage.profiles import Profiles
 from tests.support.store import NOW
 
 TABLE = tomllib.loads((Path(__file__).parents[2] / "tables" / "callers.toml").read_text("utf-8"))
 CASES = [pytest.param(region, *case, id=f"{region}: {case[2]}") for region, cases in TABLE["cases"].items() for case in cases]
+ENTERED = [pytest.param(region, *case, id=case[-1]) for region, cases in TABLE["entered"].items() for case in cases]
+TODAY = date(2026, 11, 22)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -29,6 +34,11 @@ async def store(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Datab
             written, _, label = rest.partition(" | ")
             written, _, region = written.partition(" @")
             await _add(Accounts(database, region=region or "GB"), name, number, (ContactKind(kind), written, label or None))
+    accounts = Accounts(database, region="GB")
+    profiles = Profiles(database, accounts, rules=TierRules(), fields={})
+    for name, day in TABLE["orders"].items():
+        (account,) = (await accounts.search(phone=None, email=None, q=name, cursor=None, limit=1)).items
+        await profiles.change(account.account_id, {"last_order_on": day}, now=NOW)
     yield database
     await database.close()
 
@@ -48,20 +58,37 @@ async def test_there_are_at_least_200_cases_of_12_countries():
     assert len(TABLE["cases"]) >= 12
 
 
-@pytest.mark.parametrize(("region", "presented", "expected", "why"), CASES)
-async def test_caller(store: Database, region: str, presented: str, expected: str, why: str):
-    match await Lookup(Accounts(store, region=region), region).by_number(presented):
+def lookup(store: Database, region: str) -> Lookup:
+    return Lookup(Accounts(store, region=region, today=lambda: TODAY), region)
+
+
+def named(result: LookupResult) -> str:
+    match result:
         case Found(candidates=candidates):
-            found = " ".join(candidate.account.name for candidate in candidates)
+            return " ".join(candidate.account.name for candidate in candidates)
         case NotFound() | Withheld():
-            found = ""
+            return ""
         case other:
             pytest.fail(f"{other}")
 
-    assert found == expected, why
+
+@pytest.mark.parametrize(("region", "presented", "expected", "why"), CASES)
+async def test_caller(store: Database, region: str, presented: str, expected: str, why: str):
+    assert named(await lookup(store, region).by_number(presented)) == expected, why
+
+
+@pytest.mark.parametrize(("region", "presented", "typed", "expected", "is_clear", "why"), ENTERED)
+async def test_caller_who_typed_a_customer_number(
+    store: Database, region: str, presented: str, typed: str, expected: str, is_clear: bool, why: str
+):
+    result = await lookup(store, region).by_number(presented, entered=typed)
+
+    assert named(result) == expected, why
+    assert (isinstance(result, Found) and result.clear is not None) is is_clear, why
+    assert await lookup(store, region).by_number(presented, entered=typed, untrusted=True) == Withheld()
 
 
 @pytest.mark.parametrize(("region", "presented", "expected", "why"), CASES)
 async def test_a_forged_number_finds_nobody(store: Database, region: str, presented: str, expected: str, why: str):
     del expected, why
-    assert await Lookup(Accounts(store, region=region), region).by_number(presented, untrusted=True) == Withheld()
+    assert await lookup(store, region).by_number(presented, untrusted=True) == Withheld()

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from cti_bridge.domain.account import Account, AccountId
+from cti_bridge.domain.call import CallId
 from cti_bridge.domain.case import CaseFilter, CaseId, CaseKind, CaseRefused, ComplaintStep
 from storage.accounts import Accounts
 from storage.cases import Cases
@@ -71,6 +72,41 @@ async def test_a_complaint_goes_through_its_steps_and_none_is_left_out(cases: Ca
     assert (await take(is_open=True)).closed_at is None
 
 
+async def test_the_most_urgent_promises_come_with_the_pop_and_the_rest_is_counted(cases: Cases, accounts: Accounts, zoe: Account):
+    for hours, kind in ((3, CaseKind.REQUEST), (1, CaseKind.COMPLAINT), (9, CaseKind.CALL_BACK), (-1, CaseKind.REQUEST)):
+        await promise(cases, zoe, f"{kind} in {hours}", kind=kind, due_at=NOW + hours * HOUR)
+    for number in range(3):
+        await promise(cases, zoe, f"some day {number}", kind=CaseKind.FOLLOW_UP)
+    closed = await promise(cases, zoe, "kept", due_at=NOW)
+    await cases.change(closed.case_id, {"is_open": False}, by="bo", now=NOW)
+    other = await an_account(accounts, "Bo", phone="020 7946 0019")
+    await promise(cases, other, "another customer's")
+
+    (zoes,) = await accounts.by_phone("+442079460018")
+    (others,) = await accounts.by_phone("+442079460019")
+
+    assert zoes.commitments is not None
+    assert others.commitments is not None
+    assert [case.subject for case in zoes.commitments.cases] == [
+        "call_back in 9", "request in -1", "complaint in 1", "request in 3", "some day 0",
+    ]  # fmt: skip
+    assert (zoes.commitments.more, others.commitments.more) == (2, 0)
+    assert await cases.open_of(zoe.account_id) == zoes.commitments
+    assert len((await cases.open_of(zoe.account_id, at_most=200)).cases) == 7
+
+
+async def test_a_promise_remembers_the_call_that_kept_it_until_it_is_opened_again(cases: Cases, zoe: Account):
+    case = await promise(cases, zoe)
+    call_id = CallId("main:1.1")
+
+    kept = await cases.change(case.case_id, {"is_open": False}, by="bo", now=NOW + HOUR, call_id=call_id)
+    again = await cases.change(case.case_id, {"is_open": False}, by="cy", now=NOW + 2 * HOUR, call_id=CallId("main:2.1"))
+    opened = await cases.change(case.case_id, {"is_open": True}, by="bo", now=NOW + 3 * HOUR)
+
+    assert (kept.closed_by_call, again) == (call_id, kept)  # who kept it first stays
+    assert (opened.closed_by_call, opened.closed_at) == (None, None)
+
+
 async def test_only_complaints_have_steps(cases: Cases, zoe: Account):
     case = await promise(cases, zoe)
 
@@ -92,7 +128,7 @@ async def test_lists_are_by_account_owner_kind_and_whether_it_is_time(cases: Cas
     assert await listed(cases, owner="bo") == ["in time"]
     assert await listed(cases, kind=CaseKind.REQUEST) == await listed(cases, is_open=False) == ["kept"]
     assert await listed(cases, overdue=True) == ["late"]
-    assert [case.subject for case in await cases.open_of(zoe.account_id)] == ["late", "in time"]
+    assert [case.subject for case in (await cases.open_of(zoe.account_id)).cases] == ["late", "in time"]
 
 
 async def test_pages_follow_each_other(cases: Cases, zoe: Account):

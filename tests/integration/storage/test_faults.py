@@ -11,6 +11,7 @@ from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
 
 from cti_bridge.domain.account import Candidate, Found, MatchReason, TimedOut
+from cti_bridge.domain.case import Commitments
 from cti_bridge.lookup import Lookup
 from storage.accounts import Accounts
 from storage.database import READERS, Database
@@ -92,7 +93,8 @@ async def test_reports_do_not_delay_a_look_up(database: Database):
     reports = [asyncio.create_task(database.fetch(SLOW)) for _ in range(READERS * 2)]
     await asyncio.sleep(0)
 
-    assert await store.by_phone("+442079460018") == (Candidate(account=zoe, reason=MatchReason.EXACT_NUMBER),)
+    match = Candidate(account=zoe, reason=MatchReason.EXACT_NUMBER, commitments=Commitments())
+    assert await store.by_phone("+442079460018") == (match,)
 
     assert not reports[-1].done()
     await asyncio.gather(*reports)
@@ -110,4 +112,5 @@ async def test_a_locked_table_delays_the_answer_not_the_pop(database_url: str, d
         assert await lookup.by_number("020 7946 0018") == TimedOut()
         late = asyncio.create_task(lookup.late("020 7946 0018"))
 
-    assert await late == Found(candidates=(Candidate(account=zoe, reason=MatchReason.EXACT_NUMBER),))
+    match = Candidate(account=zoe, reason=MatchReason.EXACT_NUMBER, commitments=Commitments())
+    assert await late == Found(candidates=(match,))

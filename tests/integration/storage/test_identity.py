@@ -1,18 +1,22 @@
 """Who has a number, and what agents chose for it, on both databases."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from alembic import command
 from sqlalchemy import delete, select, text
 
-from cti_bridge.domain.account import Account, AccountId, ContactKind, MatchReason
+from cti_bridge.domain.account import Account, AccountId, ContactKind, Found, MatchReason
 from cti_bridge.domain.call import CallId
+from cti_bridge.domain.case import Commitments
+from cti_bridge.domain.tiers import TierRules
 from storage.accounts import Accounts
 from storage.database import Database, alembic_config
 from storage.identity import MAX_CANDIDATES, Choices
 from storage.interactions import Interactions
+from storage.merges import Merges
+from storage.profiles import Profiles
 from storage.schema import accounts as accounts_table
 from storage.schema import match_choices
 from tests.support.store import NOW, an_account, an_email
@@ -140,16 +144,121 @@ async def test_choosing_again_in_a_call_replaces_and_learning_again_changes_noth
     assert len(await database.fetch(select(match_choices))) == 1
 
 
-async def test_an_account_without_the_number_is_not_learnt_and_what_was_learnt_in_the_call_goes(
+async def test_an_account_without_the_number_is_proposed_for_it_once_chosen_and_no_more_when_that_is_undone(
+    accounts: Accounts, choices: Choices
+):
+    stranger = await an_account(accounts, "Stranger", "020 7946 0199")
+    assert await found(accounts) == []
+
+    assert await choose(choices, stranger)
+
+    (candidate,) = await accounts.by_phone(NUMBER)
+    assert (candidate.account, candidate.reason, candidate.detail.shared_by) == (stranger, MatchReason.CHOSEN_BEFORE, 0)
+    assert (Found(candidates=(candidate,)).clear, candidate.history) == (None, ())  # one word of an agent is no proof
+    await an_account(accounts)
+    assert await found(accounts) == [("Stranger", "chosen_before"), ("Zoë Quinn", "exact_number")]
+    await choices.forget(CallId("main:1.1"))
+    assert await found(accounts) == [("Zoë Quinn", "exact_number")]
+
+
+async def test_only_the_newest_choice_proposes_an_account_without_the_number(accounts: Accounts, choices: Choices):
+    one, other = [await an_account(accounts, name, "020 7946 0199") for name in ("One", "Other")]
+    await choose(choices, one)
+    await choose(choices, other, call="main:2.1", minute=1)
+
+    assert await found(accounts) == [("Other", "chosen_before")]
+
+
+async def test_an_account_without_any_contact_point_can_be_chosen_and_is_known_by_it(accounts: Accounts, choices: Choices):
+    bare = await an_account(accounts, "Bare", contact_points=[])
+
+    assert await choose(choices, bare)
+
+    assert await found(accounts) == [("Bare", "chosen_before")]
+
+
+async def test_what_is_no_account_is_not_learnt_and_what_was_learnt_in_the_call_goes(
     accounts: Accounts, choices: Choices, database: Database
 ):
-    zoe = await an_account(accounts)
-    stranger = await an_account(accounts, "Stranger", "020 7946 0199")
+    zoe, double = await an_account(accounts), await an_account(accounts, "Zoe")
+    await Merges(database, accounts).merge(zoe.account_id, double.account_id, by="ada", now=NOW)
     await choose(choices, zoe)
 
-    assert not await choose(choices, stranger)
+    assert not await choose(choices, double)
     assert not await choose(choices, replace(zoe, account_id=AccountId("none")))
     assert await database.fetch(select(match_choices)) == []
+
+
+async def test_of_a_whole_building_one_without_the_number_that_was_chosen_is_the_first(accounts: Accounts, choices: Choices):
+    drafts = [
+        accounts.draft(
+            name=f"Ward {number}", company=None, tier=None, language=None, note=None,
+            contact_points=[(ContactKind.PHONE, f"020 7946 0018 ext. {number}", None)], now=NOW,
+        )
+        for number in range(MAX_CANDIDATES + 15)
+    ]  # fmt: skip
+    await accounts.add(drafts)
+    visitor = await an_account(accounts, "Visitor", "020 7946 0199")
+    await choose(choices, visitor)
+
+    proposed = await found(accounts)
+
+    assert (proposed[0], len(proposed)) == (("Visitor", "chosen_before"), MAX_CANDIDATES)
+
+
+CUSTOMER = (ContactKind.CUSTOMER_NUMBER, "4711", None)
+
+
+async def typed(accounts: Accounts, e164: str | None, number: str = "4711") -> list[tuple[str, str, bool]]:
+    candidates = await accounts.of_caller(e164, number)
+    clear = Found(candidates=candidates).clear
+    return [(one.account.name, one.reason.value, clear is one) for one in candidates]
+
+
+async def test_a_customer_number_that_was_typed_is_found_exactly_and_first(accounts: Accounts, choices: Choices):
+    await an_account(accounts, "Typed", contact_points=[(ContactKind.PHONE, "020 7946 0199", None), CUSTOMER])
+    mum = await an_account(accounts, "Mum")
+    await choose(choices, mum)
+
+    assert await typed(accounts, None) == [("Typed", "customer_number_entered", True)]
+    assert await typed(accounts, "+442079460042") == [("Typed", "customer_number_entered", True)]
+    assert await typed(accounts, "+442079460199") == [("Typed", "customer_number_entered", True)]
+    assert await typed(accounts, NUMBER) == [("Typed", "customer_number_entered", False), ("Mum", "exact_number", False)]
+    for near in ("471", "47110", "04711", "4711%", "471_"):
+        assert await typed(accounts, None, near) == []
+    assert await typed(accounts, NUMBER, "1") == [("Mum", "exact_number", True)]
+
+
+async def test_one_of_a_household_who_types_the_customer_number_pops_at_once_with_what_was_before(
+    accounts: Accounts, database: Database
+):
+    await an_account(accounts, "Ann")
+    ben = await an_account(accounts, "Ben", contact_points=[(ContactKind.PHONE, "020 7946 0018", None), CUSTOMER])
+    await Interactions(database).add(an_email(account_id=ben.account_id), idempotency_key=None)
+
+    (first, second) = await accounts.of_caller(NUMBER, "4711")
+
+    assert (first.account, first.detail.entered, len(first.history)) == (ben, "4711", 1)
+    assert (second.account.name, second.reason, second.history) == ("Ann", MatchReason.SHARED_NUMBER, ())
+    assert first.commitments == Commitments()
+
+
+async def test_who_ordered_lately_comes_before_who_was_in_touch_last_but_does_not_pop_at_once(
+    accounts: Accounts, database: Database
+):
+    profiles = Profiles(database, accounts, rules=TierRules(), fields={})
+    ann, ben = [await an_account(accounts, name) for name in ("Ann", "Ben")]
+    await Interactions(database).add(an_email(account_id=ann.account_id), idempotency_key=None)
+    await profiles.change(ben.account_id, {"last_order_on": date(2026, 11, 20)}, now=NOW)
+    shop = Accounts(database, region="GB", today=lambda: date(2026, 11, 22))
+
+    candidates = await shop.by_phone(NUMBER)
+
+    assert [(one.account.name, one.reason.value) for one in candidates] == [("Ben", "recent_order"), ("Ann", "recent_contact")]
+    assert candidates[0].detail.last_order_on == date(2026, 11, 20)
+    assert Found(candidates=candidates).clear is None
+    later = Accounts(database, region="GB", today=lambda: date(2026, 12, 21))
+    assert await found(later) == [("Ann", "recent_contact"), ("Ben", "shared_number")]
 
 
 async def test_a_company_can_be_learnt_for_a_number_in_its_block(accounts: Accounts, choices: Choices):

@@ -166,11 +166,13 @@ def test_a_mapping_that_says_two_things():
 # --- the customer's file, tiers, round trip
 
 
-PROFILE = "name,phones,kind,stage,revenue,profit,days_to_pay,preferences,taboos,tier\n"
+PROFILE = "name,phones,kind,stage,revenue,profit,days_to_pay,preferences,taboos,tier,last_order_on\n"
 
 
 async def test_the_file_of_a_customer_comes_in_and_rules_make_the_tier(database: Database, accounts: Accounts, imported):
-    await imported(PROFILE + "Zoë,020 7946 0018,External,user,60000,-1.5,30,tea,no mail,lead\n", ImportOptions(rules=RULES))
+    await imported(
+        PROFILE + "Zoë,020 7946 0018,External,user,60000,-1.5,30,tea,no mail,lead,2026-11-20\n", ImportOptions(rules=RULES)
+    )
 
     account = await the_one(accounts)
     profile = account.profile
@@ -181,6 +183,7 @@ async def test_the_file_of_a_customer_comes_in_and_rules_make_the_tier(database:
         "no mail",
     )
     assert (profile.revenue, profile.profit, profile.days_to_pay) == (60000.0, -1.5, 30.0)
+    assert profile.last_order_on == date(2026, 11, 20)
     assert (account.tier, account.tier_reason) == (Tier.GOLD, "revenue 60000 (reaches 50000)")
     (change,) = await Profiles(database, accounts, rules=RULES, fields={}).tiers(account.account_id)
     assert (change.before, change.after, change.by) == (None, Tier.GOLD, None)
@@ -195,6 +198,7 @@ async def test_an_export_comes_in_again_as_it_was(database: Database, accounts: 
     ]
     first = await an_account(accounts, name="=李 雷", company="Quinn, Sons", note="a\nb", contact_points=points)
     figures = {"kind": "internal", "stage": "loyal", "revenue": 48_000.0, "days_to_pay": 0.0, "preferences": "-tea"}
+    figures["last_order_on"] = date(2026, 11, 20)
     profiles = Profiles(database, accounts, rules=RULES, fields={})
     await profiles.change(first.account_id, figures, now=NOW)
     await profiles.set_tier(first.account_id, Tier.GOLD, by="root", now=NOW + timedelta(hours=1))
@@ -307,6 +311,7 @@ async def test_keys_that_are_none_are_told_with_their_lines(accounts: Accounts, 
         (PROFILE + 'Zoë,020 7946 0018,,,"1,234.50",,,,,\n', ":2: revenue '1,234.50' is no figure"),
         (PROFILE + "Zoë,020 7946 0018,,,nan,,,,,\n", ":2: revenue is no usable figure"),
         (PROFILE + "Zoë,020 7946 0018,,,,,-3,,,\n", ":2: days_to_pay cannot be negative"),
+        (PROFILE + "Zoë,020 7946 0018,,,,,,,,,20/11/26\n", ":2: last_order_on '20/11/26' is no date as 1980-04-12"),
         (PROFILE + "Zoë,020 7946 0018,,,,," + "9" * 5000 + ",,,\n", ":2: days_to_pay is no usable figure"),
         ("name,phones,birthday\nZoë,020 7946 0018,31.12.1980\n", ":2: birthday '31.12.1980' is no date as 1980-04-12"),
         ("name,phones,birthday\nZoë,020 7946 0018,1980-02-30\n", ":2: birthday '1980-02-30' is no date as 1980-04-12"),
@@ -316,7 +321,21 @@ async def test_keys_that_are_none_are_told_with_their_lines(accounts: Accounts, 
         ('name,phones\n"Zoë"x,020 7946 0018\n', ":2: not CSV: "),
         ("name,phones\n" + "Zoë," + "1;" * 60_000 + "\n", ":2: '1' is no phone number"),
     ],
-    ids=["kind", "thousands", "nan", "negative", "endless", "day", "no-such-day", "nul", "10MB", "open-quote", "quote", "phones"],
+    ids=[
+        "kind",
+        "thousands",
+        "nan",
+        "negative",
+        "order",
+        "endless",
+        "day",
+        "no-such-day",
+        "nul",
+        "10MB",
+        "open-quote",
+        "quote",
+        "phones",
+    ],
 )
 async def test_a_bad_value_is_told_with_its_line(told, content: str, expected: str):
     (problem,) = await told(content)

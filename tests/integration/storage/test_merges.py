@@ -1,18 +1,20 @@
 """Two records of one customer become one, and are parted again as if nothing had been, on both databases."""
 
 import asyncio
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
 from cti_bridge.domain.account import Account, AccountId, ContactKind
 from cti_bridge.domain.call import CallId
 from cti_bridge.domain.merge import DuplicateReason, Merge, MergeId, MergeRefused
+from cti_bridge.domain.tiers import TierRules
 from storage.accounts import Accounts
 from storage.database import Database
 from storage.identity import Choices
 from storage.interactions import Interactions
 from storage.merges import Merges
+from storage.profiles import Profiles
 from storage.recorder import Recorder
 from tests.support.store import NOW, a_finished_call, an_account, an_email
 
@@ -60,6 +62,27 @@ async def written(interactions: Interactions, account: Account, subject: str) ->
 async def subjects(interactions: Interactions, account: Account) -> set[str | None]:
     page = await interactions.timeline(account.account_id, cursor=None, limit=50)
     return {interaction.subject for interaction in page.items}
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs", "after"),
+    [(None, 20, 20), (20, None, 20), (20, 19, 20), (19, 20, 20)],
+    ids=["only the double's", "only its own", "its own is newer", "the double's is newer"],
+)
+async def test_the_newer_order_counts_and_undoing_the_merge_parts_the_two(
+    database: Database, accounts, merges, zoe, double, own: int | None, theirs: int | None, after: int
+):
+    profiles = Profiles(database, accounts, rules=TierRules(), fields={})
+    for account, day in ((zoe, own), (double, theirs)):
+        ordered = None if day is None else date(2026, 11, day)
+        await profiles.change(account.account_id, {"last_order_on": ordered}, now=NOW)
+
+    merge = await merges.merge(zoe.account_id, double.account_id, by="ada", now=LATER)
+    merged = await accounts.by_id(zoe.account_id)
+    await merges.undo(merge.merge_id, by="ada", now=LATER)
+
+    assert merged.profile.last_order_on == date(2026, 11, after)
+    assert (await accounts.by_id(zoe.account_id)).profile.last_order_on == (own and date(2026, 11, own))
 
 
 async def test_a_merged_account_brings_its_contact_points_and_contacts(accounts, interactions, merges, zoe, double):

@@ -30,6 +30,27 @@ def test_dialled_number(changes, did):
 
 
 @pytest.mark.parametrize(
+    ("typed", "customer"),
+    [
+        ("4711", "4711"),
+        ("0", "0"),
+        ("9" * 20, "9" * 20),
+        ("", None),
+        ("9" * 21, None),
+        ("47*11#", None),
+        ("%34%37", None),
+        ("４７１１", None),
+        ("4711%0A", None),
+        ("' OR 1=1", None),
+    ],
+)
+def test_customer_number_is_digits_of_a_telephone_or_nothing(typed, customer):
+    assert ask(network_script=f"route?did=8001&customer={typed}") == AgiRequest(
+        uniqueid="1795314829.43", did="8001", caller="02079460018", customer=customer
+    )
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"callerid": "unknown"},

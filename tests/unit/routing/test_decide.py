@@ -130,6 +130,21 @@ def test_known_or_unknown_together_need_no_account():
 
 
 @pytest.mark.parametrize(
+    ("known", "kind", "hangs"),
+    [(None, "default", True), (True, "known", False), (False, "withheld", False)],
+    ids=["not looked up", "whose customer number has an account", "whose customer number nobody has"],
+)
+def test_withheld_caller_may_be_known_by_the_customer_number_typed(known, kind, hangs):
+    rules = some_rules(
+        "rules: [{name: known, when: {caller: known}, queue: q}, {name: withheld, when: {caller: withheld}, queue: q}]"
+    )
+
+    decided = decide(some_facts(caller=None, withheld=True, known=known), rules)
+
+    assert (decided.decision.rule, decided.hangs_on_account) == (kind, hangs)
+
+
+@pytest.mark.parametrize(
     ("result", "known", "tier"),
     [
         (found(Tier.GOLD), True, Tier.GOLD),

@@ -22,15 +22,17 @@ default: {queue: support}
 
 
 class Store:
-    """Answers look-ups as told; `asked` are the numbers looked up."""
+    """Answers look-ups as told; `asked` are the numbers looked up, `entered` the customer numbers."""
 
     def __init__(self, *answers: LookupResult | Exception) -> None:
         self.answers = list(answers)
-        self.asked: list[str] = []
+        self.asked: list[str | None] = []
+        self.entered: list[str | None] = []
         self.stuck = asyncio.Event()
 
-    async def lookup(self, number: str) -> LookupResult:
+    async def lookup(self, number: str | None, entered: str | None) -> LookupResult:
         self.asked.append(number)
+        self.entered.append(entered)
         if not self.answers:
             await self.stuck.wait()
             return NotFound()
@@ -93,6 +95,30 @@ async def test_store_is_not_asked_about_a_caller_it_cannot_know(holder, caller, 
 
     assert await rule_for(a_router(holder, store), asked(caller=caller)) == rule
     assert store.asked == []
+
+
+@pytest.mark.parametrize("caller", [None, "1001", "020 7946 0018"], ids=["withheld", "no number of the plan", "a number"])
+async def test_customer_number_that_was_typed_decides_too(holder, caller):
+    store = Store(found(Tier.GOLD))
+    router = a_router(holder, store)
+
+    assert await rule_for(router, replace(asked(caller=caller), customer="4711")) == "vip"
+    assert store.entered == ["4711"]
+    assert (router.entered_for("main", "1.1"), router.entered_for("main", "1.2")) == ("4711", None)
+
+
+async def test_what_was_typed_is_remembered_though_no_rule_was_found_or_delivered(tmp_path):
+    router = a_router(RulesHolder(tmp_path / "none.yaml", now=lambda: MONDAY_NOON), Store(), pbxes=("main", "branch"))
+    request = replace(asked(), customer="4711", pbx="main")
+
+    assert await router.decide(request) is None
+    router.withdraw(request)
+    for number in range(1, MAX_REMEMBERED):
+        await router.decide(replace(request, uniqueid=f"2.{number}"))
+
+    assert (router.entered_for("main", "1.1"), router.entered_for("branch", "1.1")) == ("4711", None)
+    await router.decide(replace(request, uniqueid="3.1"))
+    assert router.entered_for("main", "1.1") is None  # the oldest made room
 
 
 async def test_slow_store_leaves_the_caller_unknown_and_is_not_cut_off(holder):

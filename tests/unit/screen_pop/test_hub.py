@@ -88,7 +88,7 @@ async def test_a_restored_pop_stands_and_is_told_to_nobody(hub: Hub) -> None:
     assert browser.receiver is not None
     before = browser.receiver.outbox.newest_id
     call = a_call(ringing=("1001",))
-    pop = build_pop(call, Extension("1001"), 1, NotFound(), history=(), decision=None)
+    pop = build_pop(call, Extension("1001"), 1, NotFound(), decision=None)
 
     hub.restore_pop(pop)
     await hub.pop(pop, at=NOW)
@@ -117,7 +117,7 @@ async def test_pops_without_an_end_do_not_pile_up(hub: Hub, monkeypatch: pytest.
     monkeypatch.setattr(hub_module, "POPS_REMEMBERED", 3)
 
     for n in range(10):
-        pop = build_pop(a_call(f"main:{n}.1", ringing=("1001",)), Extension("1001"), 1, NotFound(), history=(), decision=None)
+        pop = build_pop(a_call(f"main:{n}.1", ringing=("1001",)), Extension("1001"), 1, NotFound(), decision=None)
         await hub.pop(pop, at=NOW)
 
     assert [pop.call.call_id for pop in hub.standing_pops(Extension("1001"))] == ["main:7.1", "main:8.1", "main:9.1"]
