@@ -1,31 +1,25 @@
 """The shapes of the answers, for the OpenAPI document; cti_bridge/domain writes them, a test holds both together."""
 
 from datetime import date, datetime
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from cti_bridge.domain.account import ContactKind, MatchReason, Tier
-from cti_bridge.domain.agent import AgentActivity, AgentStatus, PhoneState
-from cti_bridge.domain.audit import AuditReason
 from cti_bridge.domain.call import CallState, Direction, Outcome, Party, TransferType
 from cti_bridge.domain.case import CaseKind, ComplaintStep
-from cti_bridge.domain.gap import GapCause
 from cti_bridge.domain.interaction import Channel
 from cti_bridge.domain.merge import DuplicateReason
 from cti_bridge.domain.profile import AlertKind, ChainPlace, CustomerKind, Stage
-from cti_bridge.domain.recorded_call import FindingKind, RecordSource
-from cti_bridge.domain.webhook import DeliveryState, WebhookEvent
 from screen_pop.api.relation_shapes import RelationShape, SatisfactionShape
 from screen_pop.pop import Recognition
 from screen_pop.ports import Role
 
 
-class _Answer(BaseModel):
+class AnswerShape(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class UserShape(_Answer):
+class UserShape(AnswerShape):
     username: str
     name: str
     role: Role
@@ -33,7 +27,7 @@ class UserShape(_Answer):
     language: str | None
 
 
-class UserAnswer(_Answer):
+class UserAnswer(AnswerShape):
     user: UserShape
 
 
@@ -41,7 +35,7 @@ class SessionAnswer(UserAnswer):
     token: str
 
 
-class ContactPointShape(_Answer):
+class ContactPointShape(AnswerShape):
     kind: ContactKind
     value: str
     as_given: str
@@ -49,18 +43,18 @@ class ContactPointShape(_Answer):
     extension: str | None
 
 
-class KeyDateShape(_Answer):
+class KeyDateShape(AnswerShape):
     name: str
     on: date
 
 
-class AlertShape(_Answer):
+class AlertShape(AnswerShape):
     kind: AlertKind
     text: str | None
     until: date | None
 
 
-class ProfileShape(_Answer):
+class ProfileShape(AnswerShape):
     kind: CustomerKind | None
     chain_place: ChainPlace | None
     stage: Stage | None
@@ -76,7 +70,7 @@ class ProfileShape(_Answer):
     custom: dict[str, str | float | bool]
 
 
-class TierChangeAnswer(_Answer):
+class TierChangeAnswer(AnswerShape):
     at: datetime
     before: Tier | None
     after: Tier | None
@@ -84,7 +78,7 @@ class TierChangeAnswer(_Answer):
     by: str | None
 
 
-class AccountAnswer(_Answer):
+class AccountAnswer(AnswerShape):
     account_id: str
     name: str
     company: str | None
@@ -101,13 +95,13 @@ class AccountAnswer(_Answer):
     provisional: bool
 
 
-class DuplicateAnswer(_Answer):
+class DuplicateAnswer(AnswerShape):
     account: AccountAnswer
     reasons: list[DuplicateReason]
     score: int
 
 
-class MergeAnswer(_Answer):
+class MergeAnswer(AnswerShape):
     merge_id: str
     account_id: str
     from_account: str = Field(alias="from")
@@ -117,7 +111,7 @@ class MergeAnswer(_Answer):
     undone_at: datetime | None
 
 
-class ErasedAnswer(_Answer):
+class ErasedAnswer(AnswerShape):
     account_id: str
     accounts: int
     interactions: int
@@ -125,7 +119,7 @@ class ErasedAnswer(_Answer):
     journal: int
 
 
-class AuditEntryAnswer(_Answer):
+class AuditEntryAnswer(AnswerShape):
     seq: int
     at: datetime
     actor: str
@@ -136,7 +130,7 @@ class AuditEntryAnswer(_Answer):
     hash: str
 
 
-class CaseAnswer(_Answer):
+class CaseAnswer(AnswerShape):
     case_id: str
     account_id: str
     kind: CaseKind
@@ -156,20 +150,20 @@ class CaseAnswer(_Answer):
     closed_by_call: str | None
 
 
-class CommitmentsShape(_Answer):
+class CommitmentsShape(AnswerShape):
     """A customer's open cases, the most urgent first; `more` are open beside them."""
 
     items: list[CaseAnswer]
     more: int
 
 
-class TransferShape(_Answer):
+class TransferShape(AnswerShape):
     type: TransferType
     from_agent: str = Field(alias="from")
     to: str
 
 
-class CallAnswer(_Answer):
+class CallAnswer(AnswerShape):
     call_id: str
     pbx: str
     direction: Direction
@@ -202,7 +196,7 @@ class CallAnswer(_Answer):
     untrusted_caller: bool
 
 
-class InteractionAnswer(_Answer):
+class InteractionAnswer(AnswerShape):
     interaction_id: str
     account_id: str | None
     channel: Channel
@@ -220,7 +214,7 @@ class InteractionAnswer(_Answer):
     call: CallAnswer | None
 
 
-class MatchDetailShape(_Answer):
+class MatchDetailShape(AnswerShape):
     label: str | None
     extension: str | None
     range: str | None
@@ -232,19 +226,19 @@ class MatchDetailShape(_Answer):
     chosen_at: datetime | None
 
 
-class CandidateShape(_Answer):
+class CandidateShape(AnswerShape):
     account: AccountAnswer
     reason: MatchReason
     detail: MatchDetailShape
 
 
-class ChosenShape(_Answer):
+class ChosenShape(AnswerShape):
     by: str
     at: datetime
     learnt: bool
 
 
-class IdentityAnswer(_Answer):
+class IdentityAnswer(AnswerShape):
     """Who the caller of a call is taken to be."""
 
     call_id: str
@@ -256,130 +250,16 @@ class IdentityAnswer(_Answer):
     chosen: ChosenShape | None
 
 
-class AgentAnswer(_Answer):
-    agent: str
-    name: str
-    status: AgentStatus
-    pause_reason: str | None
-    activity: AgentActivity
-    phone: PhoneState
-    since: datetime
-    queues: list[str]
-    call_id: str | None
-
-
-class FiguresAnswer(_Answer):
-    queue: str
-    since: datetime
-    waiting: int
-    longest_waiting_since: datetime | None
-    offered: int
-    answered: int
-    abandoned: int
-    short_abandons: int
-    overflowed: int
-    service_level: float | None
-    service_level_seconds: int
-    average_speed_of_answer_s: float | None
-    agents: dict[str, int]
-    provisional: bool
-
-
-class LinkAnswer(_Answer):
-    name: str
-    state: str
-    since: datetime
-    detail: str
-    version: str | None
-    counters: dict[str, int]
-
-
-class GapAnswer(_Answer):
-    gap_id: str
-    pbx: str
-    cause: GapCause
-    since: datetime
-    until: datetime | None
-    rebuilt: int
-    ended_unseen: int
-    appeared: int
-    added: int
-    corrected: int
-    queues: list[str]
-    settled_at: datetime | None
-    is_audited: bool
-
-
-class DeliveryAnswer(_Answer):
-    delivery_id: str
-    webhook: str
-    event: WebhookEvent
-    state: DeliveryState
-    created_at: datetime
-    next_try_at: datetime | None
-    tries: int
-    delivered_at: datetime | None
-    dead_at: datetime | None
-    last_error: str | None
-
-
-class FindingShape(_Answer):
-    kind: FindingKind
-    call_id: str
-    field: str | None
-    stored: str | None
-    recorded: str | None
-    repaired: bool
-
-
-class RecordProblemShape(_Answer):
-    where: str
-    what: str
-    hint: str
-
-
-class AuditAnswer(_Answer):
-    pbx: str
-    reason: AuditReason
-    at: datetime
-    since: datetime
-    until: datetime
-    sources: list[RecordSource]
-    newest: datetime | None
-    calls: int
-    stored: int
-    going_on: int
-    counts: dict[FindingKind, int]
-    added: int
-    corrected: int
-    merged: int
-    removed: int
-    left: int
-    clock_ahead_seconds: float
-    findings: list[FindingShape]
-    problems: list[RecordProblemShape]
-    problem_count: int
-    error: str | None
-
-
-class RoutingAnswer(_Answer):
-    file: str
-    version: str | None
-    text: str
-    problems: list[dict[str, Any]]
-    loaded_at: datetime | None
-
-
-class RequestAnswer(_Answer):
+class RequestAnswer(AnswerShape):
     request_id: str
 
 
-class MistakeShape(_Answer):
+class MistakeShape(AnswerShape):
     at: str
     message: str
 
 
-class ProblemAnswer(_Answer):
+class ProblemAnswer(AnswerShape):
     """RFC 9457; `type` is `urn:cti-bridge:problem:<kind>` and stable."""
 
     type: str
@@ -387,19 +267,3 @@ class ProblemAnswer(_Answer):
     status: int
     detail: str
     errors: list[MistakeShape]
-
-
-class HealthAnswer(_Answer):
-    status: str
-
-
-class CheckShape(_Answer):
-    name: str
-    ok: bool
-    required: bool
-    detail: str
-
-
-class ReadyAnswer(_Answer):
-    status: str
-    checks: list[CheckShape]

@@ -1,8 +1,8 @@
 """`/audits`: how the store compares with each PBX's own record, as of the last audit."""
 
 from cti_bridge.domain.audit import audit_document
-from screen_pop.api.answers import AuditAnswer
 from screen_pop.api.fields import PageQuery
+from screen_pop.api.operation_answers import AuditAnswer
 from screen_pop.api.route import LEADERS, PREFIX, Answer, Asked, Route, list_answer, page_of
 
 

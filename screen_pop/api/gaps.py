@@ -1,7 +1,7 @@
 """`/gaps`: the times in which a PBX was not seen, and what became of the calls of those times."""
 
-from screen_pop.api.answers import GapAnswer
 from screen_pop.api.fields import PageQuery
+from screen_pop.api.operation_answers import GapAnswer
 from screen_pop.api.problems import Mistake, wrong_fields
 from screen_pop.api.route import LEADERS, PREFIX, Answer, Asked, Route, list_answer
 from screen_pop.ports import GapSeen

@@ -6,8 +6,8 @@ from typing import Any
 from cti_bridge.domain.agent import agent_document
 from cti_bridge.domain.call import Extension
 from cti_bridge.domain.figures import figures_document
-from screen_pop.api.answers import AgentAnswer, FiguresAnswer, LinkAnswer
 from screen_pop.api.fields import Fields, PageQuery, Word
+from screen_pop.api.operation_answers import AgentAnswer, FiguresAnswer, LinkAnswer
 from screen_pop.api.problems import not_allowed, not_found
 from screen_pop.api.route import LEADERS, PREFIX, SIGNED_IN, Answer, Asked, Route, list_answer, page_of
 from screen_pop.ports import Role

@@ -8,9 +8,9 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from cti_bridge.domain.errors import StorageError
-from screen_pop.api.answers import HealthAnswer, ReadyAnswer
 from screen_pop.api.fields import NoFields
 from screen_pop.api.openapi import docs_page, openapi_document
+from screen_pop.api.operation_answers import HealthAnswer, ReadyAnswer
 from screen_pop.api.route import ANYONE, Answer, Asked, Route
 from screen_pop.ports import Check
 from screen_pop.wire import to_json

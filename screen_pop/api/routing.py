@@ -1,7 +1,7 @@
 """`/routing`: the rules file as it is in force, with every mistake in it."""
 
-from screen_pop.api.answers import RoutingAnswer
 from screen_pop.api.fields import NoFields
+from screen_pop.api.operation_answers import RoutingAnswer
 from screen_pop.api.route import ADMINS, PREFIX, Answer, Asked, Route
 from screen_pop.visible import routing_document
 

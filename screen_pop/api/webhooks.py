@@ -1,8 +1,8 @@
 """`/webhooks/deliveries`: what was told to other systems, what was not taken, and sending it again."""
 
 from cti_bridge.domain.webhook import DeliveryId, DeliveryState, delivery_document
-from screen_pop.api.answers import DeliveryAnswer
 from screen_pop.api.fields import NoFields, PageQuery, record_id
+from screen_pop.api.operation_answers import DeliveryAnswer
 from screen_pop.api.problems import Mistake, not_found, wrong_fields
 from screen_pop.api.route import ADMINS, PREFIX, Answer, Asked, Route, list_answer
 

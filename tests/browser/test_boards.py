@@ -11,6 +11,7 @@ from cti_bridge.domain.call import CallState
 from cti_bridge.domain.relation import SignKind
 from tests.browser.conftest import open_live
 from tests.support import page_data
+from tests.support.page_rules import admin_snapshot
 from tests.support.page_server import PageServer, now, problem, serve
 from tests.support.relations import a_relation
 
@@ -165,7 +166,7 @@ async def test_the_last_audit_is_a_line_on_the_board(board: Page, board_server: 
 
 
 async def test_admin_sees_forged_events_as_an_alarm_and_mistakes_at_their_lines(page: Page) -> None:
-    async with serve(page_data.ADMIN, page_data.admin_snapshot()) as server:
+    async with serve(page_data.ADMIN, admin_snapshot()) as server:
         await open_live(page, server, "/admin")
 
         await expect(page.get_by_role("alert").filter(has_text="forged")).to_contain_text("3 forged events were found")

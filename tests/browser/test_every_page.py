@@ -15,6 +15,7 @@ from cti_bridge.domain.relation import Relation, SignKind
 from tests.browser.conftest import open_live
 from tests.support import page_data
 from tests.support.page_cases import commitments, promise
+from tests.support.page_rules import admin_snapshot
 from tests.support.page_server import PageServer, serve
 from tests.support.relations import a_score, a_sign
 
@@ -23,7 +24,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 USERS: dict[str, tuple[dict[str, Any], Any]] = {
     "/agent": (page_data.AGENT, page_data.agent_snapshot),
     "/supervisor": (page_data.SUPERVISOR, page_data.supervisor_snapshot),
-    "/admin": (page_data.ADMIN, page_data.admin_snapshot),
+    "/admin": (page_data.ADMIN, admin_snapshot),
 }
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 HOSTILE = [

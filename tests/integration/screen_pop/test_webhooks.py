@@ -3,7 +3,7 @@
 import pytest
 
 from cti_bridge.domain.webhook import Delivery, DeliveryId, WebhookEvent
-from screen_pop.api.answers import DeliveryAnswer
+from screen_pop.api.operation_answers import DeliveryAnswer
 from tests.support.stores import ADMIN, NOW
 from tests.support.web import Web
 
