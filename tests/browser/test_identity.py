@@ -203,6 +203,11 @@ async def test_an_unknown_caller_is_put_on_an_account_that_is_found_with_the_key
     await expect(options.nth(0)).to_contain_text("+44 20 7946 0018")
     await expect(options.nth(1)).to_contain_text("Weiss & Söhne · no. 1846 · +49 3 090 1820 · fang@lantern.example")
     await expect(options.nth(0)).to_have_attribute("aria-selected", "true")
+    await field.press_sequentially("x")
+    await field.press("Enter")  # before the answer: those shown are not what was asked for
+    await expect(desk.locator(".find-account [role=status]")).to_contain_text("Nobody found.")
+    await field.press("Backspace")
+    await expect(options).to_have_count(2)
     await field.press("ArrowDown")
     assert await field.get_attribute("aria-activedescendant") == await options.nth(1).get_attribute("id")
     await field.press("Enter")
@@ -211,11 +216,19 @@ async def test_an_unknown_caller_is_put_on_an_account_that_is_found_with_the_key
     await expect(desk.locator(".identity")).to_contain_text("Proposed first when this number calls again.")
     await expect(desk.locator(".timeline li").first).to_contain_text("Asked for a catalogue")
     assert asked(server, "PUT") == [{"account_id": "a-fang2"}]
-    assert server.searches == [{"q": "fang w", "limit": "8"}]  # asked once, when the typing stopped
+    assert server.searches[-1] == {"q": "fang w", "limit": "8"}
 
     await desk.get_by_role("button", name="Undo").click()
     await expect(desk.get_by_role("button", name="Find an account")).to_be_visible()
     assert asked(server, "DELETE") == [None]
+
+
+TYPED_FAST = """(field, text) => {
+  for (let end = 1; end <= text.length; end += 1) {
+    field.value = text.slice(0, end);
+    field.dispatchEvent(new Event('input', { bubbles: true }));
+  }
+}"""
 
 
 async def test_a_search_shows_eight_says_when_there_are_more_and_when_there_are_none(desk: Page, server: PageServer) -> None:
@@ -224,7 +237,7 @@ async def test_a_search_shows_eight_says_when_there_are_more_and_when_there_are_
     await desk.get_by_role("button", name="Find an account").click()
     field, status = desk.get_by_role("combobox"), desk.locator(".find-account [role=status]")
 
-    await field.fill("customer")
+    await field.evaluate(TYPED_FAST, "customer")
     await expect(desk.get_by_role("option")).to_have_count(8)
     await expect(status).to_have_text("The first 8. Type more to see fewer.")
     await field.fill("customer 7")
@@ -237,7 +250,7 @@ async def test_a_search_shows_eight_says_when_there_are_more_and_when_there_are_
     await field.press("Escape")
 
     await expect(desk.get_by_role("button", name="Find an account")).to_be_focused()
-    assert [one["q"] for one in server.searches] == ["customer", "customer 7", "<b>nobody</b>"]
+    assert [one["q"] for one in server.searches] == ["customer", "customer 7", "<b>nobody</b>"]  # only when the typing stopped
 
 
 async def test_a_search_that_is_refused_says_so_and_a_click_chooses(desk: Page, server: PageServer) -> None:

@@ -16,7 +16,7 @@ const PAUSE_MS = 250;
 const SHOWN = 8;
 const HAN = /\p{Script=Han}/u;
 
-/** @typedef {{items: any[], more: boolean, active: number, refused: string}} Found */
+/** @typedef {{of: string, items: any[], more: boolean, active: number, refused: string}} Found `of`: what was searched for */
 
 /** @param {{onUse: (account: any) => Promise<void>, onClose: () => void}} props */
 export function FindAccount({ onUse, onClose }) {
@@ -45,7 +45,9 @@ export function FindAccount({ onUse, onClose }) {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) move(step);
     else if (event.key === 'Escape') onClose();
-    else if (event.key === 'Enter') items.length && onUse(items[found.active]);
+    else if (event.key === 'Enter') {
+      if (found?.of === wanted && items.length) onUse(items[found.active]); // not one of those before the last letters
+    }
     else return;
     event.preventDefault();
   };
@@ -75,9 +77,9 @@ export function FindAccount({ onUse, onClose }) {
 async function search(wanted) {
   try {
     const { items, next } = await request('GET', `/accounts?${new URLSearchParams({ q: wanted, limit: String(SHOWN) })}`);
-    return { items, more: next !== null && items.length === SHOWN, active: 0, refused: '' };
+    return { of: wanted, items, more: next !== null && items.length === SHOWN, active: 0, refused: '' };
   } catch (error) {
-    return { items: [], more: false, active: 0, refused: wordsOf(error) };
+    return { of: wanted, items: [], more: false, active: 0, refused: wordsOf(error) };
   }
 }
 
