@@ -84,6 +84,7 @@ class Night:
         try:
             async for merge in merge_by_rule(self._database, self._merges, self._rule, now=utc_now()):
                 merged += 1
+                await self._relations.refresh([merge.kept, merge.merged], now=utc_now())
                 account = await self._accounts.by_id(merge.kept)
                 if account is not None:
                     promised = await self._cases.open_of(merge.kept)
