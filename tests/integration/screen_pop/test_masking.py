@@ -15,6 +15,7 @@ from cti_bridge.domain.merge import Duplicate, DuplicateReason
 from screen_pop.pop import build_pop
 from screen_pop.ports import Role, User
 from screen_pop.server import API_ROUTES
+from tests.support.relations import a_relation
 from tests.support.stores import ADMIN, AGENT, NOW, SUPERVISOR, a_call, an_account, an_interaction
 from tests.support.web import Web, running_web
 
@@ -40,7 +41,7 @@ async def web(page_folder: Path) -> AsyncIterator[Web]:
 @pytest.fixture
 def zoe(web: Web) -> Account:
     """With a call that is on at 1001, one that others have, and one past call of each."""
-    account = an_account(name="Zoë", contact_points=POINTS)
+    account = an_account(name="Zoë", contact_points=POINTS, relation=a_relation())
     web.accounts.kept[account.account_id] = account
     web.live.the_calls = [live_call_of("1001", CALL), live_call_of("1009", OTHERS)]
     web.interactions.put(past_call_of("1001", "main:3.1", account.account_id))
@@ -72,11 +73,13 @@ READS = (
     "/accounts/{zoe}/duplicates",
     "/accounts/{zoe}/merges",
     "/accounts/{zoe}/tiers",
+    "/accounts/{zoe}/commitments",
     "/interactions?account={zoe}",
     "/calls",
     "/calls/main:2.1",
     "/calls/main:4.1",
     "/cases",
+    "/churn-signs",
     "/audits",
     "/agents",
 )
@@ -129,7 +132,7 @@ async def test_an_agent_sees_the_customer_on_the_phone_whole(web: Web, zoe: Acco
     _, before = await web.call("GET", f"{API}/accounts/{zoe.account_id}", user=AGENT)
     found = Found(candidates=(Candidate(account=zoe, reason=MatchReason.EXACT_NUMBER),))
     browser = await web.open(AGENT)
-    await web.hub.pop(build_pop(live_call_of("1001", CALL), AGENT.extension, 1, found, history=(), decision=None), at=NOW)
+    await web.hub.pop(build_pop(live_call_of("1001", CALL), AGENT.extension, 1, found, decision=None), at=NOW)
     popped = await browser.hear()
     _, during = await web.call("GET", f"{API}/accounts/{zoe.account_id}", user=AGENT)
 

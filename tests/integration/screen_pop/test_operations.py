@@ -11,7 +11,7 @@ from cti_bridge.domain.call import call_document
 from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.figures import figures_document
 from cti_bridge.domain.interaction import Channel, interaction_document
-from screen_pop.api import answers
+from screen_pop.api import answers, operation_answers
 from screen_pop.ports import Check
 from screen_pop.visible import link_document, routing_document, seen_gap_document
 from tests.support.relations import a_relation, a_score
@@ -84,7 +84,7 @@ async def test_a_store_that_is_away_is_a_503_that_says_so(web: Web, monkeypatch:
 async def test_readiness_tells_degraded_from_unready(web: Web) -> None:
     async def ready() -> tuple[int, str]:
         status, body = await web.call("GET", "/readyz")
-        return status, answers.ReadyAnswer.model_validate(body).status
+        return status, operation_answers.ReadyAnswer.model_validate(body).status
 
     assert await web.call("GET", "/healthz") == (200, {"status": "ok"})
     assert await ready() == (200, "ready")
@@ -134,12 +134,12 @@ def test_documents_have_the_shape_that_the_api_describes(web: Web) -> None:
         (answers.AccountAnswer, account_document(an_account(relation=a_relation()))),
         (answers.InteractionAnswer, interaction_document(an_interaction(call=call))),
         (answers.InteractionAnswer, interaction_document(an_interaction(channel=Channel.EMAIL, satisfaction=a_score()))),
-        (answers.AgentAnswer, agent_document(web.live.the_agents[0])),
-        (answers.FiguresAnswer, figures_document(web.live.the_queues[0])),
-        (answers.AuditAnswer, audit_document(web.live.the_audits[0])),
-        (answers.GapAnswer, seen_gap_document(web.live.the_gaps[0])),
-        (answers.LinkAnswer, link_document(web.live.the_links[0])),
-        (answers.RoutingAnswer, routing_document(web.live.the_routing)),
+        (operation_answers.AgentAnswer, agent_document(web.live.the_agents[0])),
+        (operation_answers.FiguresAnswer, figures_document(web.live.the_queues[0])),
+        (operation_answers.AuditAnswer, audit_document(web.live.the_audits[0])),
+        (operation_answers.GapAnswer, seen_gap_document(web.live.the_gaps[0])),
+        (operation_answers.LinkAnswer, link_document(web.live.the_links[0])),
+        (operation_answers.RoutingAnswer, routing_document(web.live.the_routing)),
     ):
         shape.model_validate(document)
         assert shape.model_fields.keys() == document.keys()

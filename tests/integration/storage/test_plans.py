@@ -22,12 +22,12 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ZOE = AccountId("zoe")
 
 
-async def plan_of(database: Database, ask: Callable[[], Awaitable[Any]]) -> list[str]:
-    """The steps of the first statement that `ask` brings to the store."""
+async def plan_of(database: Database, ask: Callable[[], Awaitable[Any]], *, nth: int = 0) -> list[str]:
+    """The steps of the first (or `nth`, from 0) statement that `ask` brings to the store."""
     seen: list[tuple[str, Any]] = []
     event.listen(database._reader.sync_engine, "before_cursor_execute", lambda *given: seen.append((given[2], given[3])))
     await ask()
-    statement, parameters = seen[0]
+    statement, parameters = seen[nth]
     async with database._reader.connect() as connection:
         rows = (await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)).all()
     return [row[3] for row in rows]
@@ -85,10 +85,21 @@ async def test_an_account_is_found_by_its_number_or_address_alone(database: Data
 async def test_accounts_are_listed_in_the_order_of_their_index(database: Database, q: str | None):
     accounts = Accounts(database, region="GB")
 
-    plan = await plan_of(database, lambda: accounts.search(phone=None, email=None, q=q, cursor=None, limit=9))
+    def search():
+        return accounts.search(phone=None, email=None, q=q, cursor=None, limit=9)
+
+    plan = await plan_of(database, search, nth=0 if q is None else 1)  # first come those who have exactly what is asked for
 
     assert plan[0] == "SCAN accounts USING INDEX ix_accounts_search_name_account_id"
     assert [step for step in plan if "ORDER BY" in step] == []
+
+
+async def test_who_has_exactly_what_is_asked_for_is_found_by_index(database: Database):
+    accounts = Accounts(database, region="GB")
+
+    plan = await plan_of(database, lambda: accounts.search(phone=None, email=None, q="K-4711", cursor=None, limit=9))
+
+    assert plan[0].startswith("SEARCH contact_points USING COVERING INDEX ix_contact_points_kind_value_account_id")
 
 
 async def test_cases_are_listed_in_the_order_of_their_index(database: Database):
