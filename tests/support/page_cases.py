@@ -20,6 +20,7 @@ def promise(case_id: str = "c-1", kind: CaseKind = CaseKind.CALL_BACK, *, accoun
         problem=None,
         solution=None,
         escalated_at=None,
+        reopened_at=None,
         closed_by=None,
         **values,
     )
