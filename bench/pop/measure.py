@@ -51,7 +51,8 @@ class Child:
 @contextmanager
 def child(module: str, *arguments: object) -> Iterator[Child]:
     """`python -m module`, ended by the end of its stdin."""
-    command = [sys.executable, "-m", module, *map(str, arguments)]
+    safe_path = ["-P"] if sys.flags.safe_path else []  # as the bench itself: then a compiled wheel may stand before the sources
+    command = [sys.executable, *safe_path, "-m", module, *map(str, arguments)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield Child(process)
