@@ -69,7 +69,7 @@ async def replay(tail: Tail, tracker: CallTracker) -> Past:
     """Brings the tracker to where it was, or as near as the journal tells. Raises OSError where the journal cannot be read."""
     began = time.monotonic()
     past = Past()
-    stream = MidStream(tracker, lost=tail.lost)
+    stream = MidStream(tracker, lost=tail.lost, is_whole=tail.is_whole)
     decoder = _Decoder()
     told = 0
     for item in tail.items:

@@ -52,11 +52,13 @@ JournalItem = StreamItem | Torn | Noted
 class Tail:
     """The end of a journal, from where a replay must begin. Read `items` once.
 
-    `lost`: when the PBX had last been lost sight of before that, None where never.
+    `lost`: when the PBX had last been lost sight of before that, None where never. `is_whole`: it begins where the journal began,
+    before the PBX was ever heard, so nothing in it was half over.
     """
 
     lost: float | None
     items: Iterator[JournalItem]
+    is_whole: bool = False
 
 
 def tail_of(folder: Path, *, needs: float | None = None) -> Tail | None:
@@ -71,7 +73,7 @@ def tail_of(folder: Path, *, needs: float | None = None) -> Tail | None:
     if needs is None and (found := _last_note(segments)) is not None:
         noted, needs = found
     if needs is None:
-        return Tail(lost=None, items=_Walk(None).through(segments))
+        return Tail(lost=None, items=_Walk(None).through(segments), is_whole=_is_the_first(segments[0]))
     walk = _Walk(noted)
     first = _first_segment(segments, needs, until=noted[0] if noted else len(segments) - 1)
     begun = _skipped(walk, walk.through(segments, first), needs)
@@ -101,6 +103,17 @@ def _first_segment(segments: Sequence[Segment], needs: float, *, until: int) -> 
         if first is not None and first.wall < needs:
             return index
     return 0
+
+
+def _is_the_first(segment: Segment) -> bool:
+    """Whether nothing was heard before: no connection stands, none was lost, nothing is needed."""
+    first = next(iter(lines_in(_contents(segment.ts, _HEAD_BYTES))), None)
+    return (
+        isinstance(first, Line)
+        and first.is_sound(b"")
+        and first.is_note
+        and (first.conn, first.needs, first.lost) == (0, None, None)
+    )
 
 
 def _contents(path: Path, most: int = -1) -> bytes:

@@ -21,12 +21,14 @@ _UNIQUEID: Final = re.compile(rb"\r\n([A-Za-z]*)Uniqueid: ?([^\r\n]+)")
 
 
 class MidStream:
-    """Feeds a fresh tracker. `lost`: when the PBX had last been lost sight of before the stream begins, None where never."""
+    """Feeds a fresh tracker. `lost`: when the PBX had last been lost sight of before the stream begins, None where never.
+    `is_whole`: it is told from its very beginning, and everything in it is taken as it was when it was live.
+    """
 
-    def __init__(self, tracker: CallTracker, *, lost: float | None) -> None:
+    def __init__(self, tracker: CallTracker, *, lost: float | None, is_whole: bool = False) -> None:
         self._tracker = tracker
         self._lost = lost
-        self._is_before_note = True
+        self._is_before_note = not is_whole
         self._left_out: set[str] = set()
         if lost is not None:
             tracker.disconnected(lost)

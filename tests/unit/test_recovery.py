@@ -72,6 +72,18 @@ async def test_a_listing_that_nobody_asked_for_brings_no_call():
     assert len(asked.ended) > len(forged.ended)
 
 
+async def test_calls_that_were_up_before_the_first_connection_ever_come_back_too():
+    """The service was killed before its first note; its journal is told from where it began."""
+    items = list(items_of("ami_gap_start_in_gap"))
+    again = max(at for at, item in enumerate(items) if isinstance(item, Opened))
+    whole = Tail(lost=None, items=iter(items[again:]), is_whole=True)
+
+    from_beginning = await replay(whole, a_tracker())
+    from_the_middle = await replay(tail(*items[again:]), a_tracker())
+
+    assert from_beginning.ended.keys() | from_beginning.live.keys() > from_the_middle.ended.keys() | from_the_middle.live.keys()
+
+
 async def test_behind_lost_bytes_it_begins_at_the_next_event():
     head = b"Event: FullyBooted\r\nPrivilege: system,all\r\nSta"
     rest = b"tus: Fully Booted\r\nUptime: 1\r\nLastReload: 1\r\n\r"

@@ -128,6 +128,31 @@ async def test_a_channels_strange_name_breaks_no_line(tmp_path: Path):
     assert Noted(calls=frozenset({'}{"x\n'})) in read(tmp_path)
 
 
+async def test_a_journal_is_whole_until_there_is_a_note_or_another_start(tmp_path: Path):
+    def is_whole() -> bool:
+        tail = tail_of(tmp_path)
+        return tail is not None and tail.is_whole
+
+    journal, taken = a_journal(tmp_path), [0]
+    journal.begin(lambda: Needs(since=T0 if taken[0] else None, calls=(), taken=taken[0]), seen_until=0.0)
+    journal.take(opened(0))
+    before_any_note = is_whole()
+    taken[0] = 1
+    journal.note()
+    after_it = is_whole()
+    await journal.close()
+    for segment in segments_of(tmp_path):
+        segment.ts.unlink()
+        segment.ami.unlink()
+    later = a_journal(tmp_path)
+    later.begin(lambda: Needs(since=None, calls=(), taken=9), seen_until=T0)
+    later.take(opened(1))
+    of_a_later_start = is_whole()
+    await later.close()
+
+    assert (before_any_note, after_it, of_a_later_start) == (True, False, False)
+
+
 # --- segments
 
 
