@@ -91,7 +91,7 @@ class _Caller:
         """Begins, and begins anew where more became known later: the number of an outbound call, or the customer number that an
         inbound caller typed.
         """
-        number = call.presented_number if call.direction is Direction.INBOUND else call.customer_number
+        number = _number_of(call)
         entered = self._desk.entered_for(call.pbx, _uniqueid(call))
         known_by = None if call.direction is Direction.INBOUND else number, entered
         if known_by == self._known_by:

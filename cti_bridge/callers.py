@@ -166,11 +166,11 @@ class CallerDesk:
         value = self._accounts.read_contact_point(ContactKind.CUSTOMER_NUMBER, external_id, None).value
         others = self._external.keys() - {source}
         return [
-            account
-            for account in await self._accounts.with_customer_number(external_id)
+            found.account
+            for found in await self._accounts.of_caller(None, value)
             if any(
                 point.kind is ContactKind.CUSTOMER_NUMBER and point.value == value and point.label not in others
-                for point in account.contact_points
+                for point in found.account.contact_points
             )
         ]
 

@@ -33,10 +33,7 @@ _Key = tuple[str | None, str | None]
 Counter = Literal["found", "not_found", "withheld", "timed_out", "failed", "refused"]
 
 
-class AccountsByPhone(Protocol):
-    def by_phone(self, e164: str) -> Awaitable[tuple[Candidate, ...]]:
-        """Everybody with this number. Raises StorageError."""
-
+class AccountsOfCaller(Protocol):
     def of_caller(self, e164: str | None, entered: str | None) -> Awaitable[tuple[Candidate, ...]]:
         """Everybody with this number, or with the customer number that was typed. Raises StorageError."""
 
@@ -55,7 +52,7 @@ class Lookup:
 
     def __init__(
         self,
-        accounts: AccountsByPhone,
+        accounts: AccountsOfCaller,
         region: str,
         *,
         deadline_seconds: float = DEADLINE_SECONDS,
@@ -125,11 +122,7 @@ class Lookup:
 
     def _ask(self, key: _Key) -> asyncio.Future[tuple[Candidate, ...]]:
         """A future of the store's is taken as it is: a task around it costs two more turns of the loop while a phone rings."""
-        e164, entered = key
-        if e164 is not None and entered is None:
-            asked = asyncio.ensure_future(self._accounts.by_phone(e164))
-        else:
-            asked = asyncio.ensure_future(self._accounts.of_caller(e164, entered))
+        asked = asyncio.ensure_future(self._accounts.of_caller(*key))
         asked.add_done_callback(partial(self._asked, key))
         return asked
 

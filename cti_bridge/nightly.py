@@ -15,6 +15,7 @@ from cti_bridge.domain.errors import StorageError
 from cti_bridge.housekeeping import utc_now
 from cti_bridge.record.results import seconds_until
 from screen_pop.hub import Hub
+from screen_pop.merged import show_merge
 from storage.accounts import Accounts
 from storage.cases import Cases
 from storage.database import Database
@@ -84,11 +85,14 @@ class Night:
         try:
             async for merge in merge_by_rule(self._database, self._merges, self._rule, now=utc_now()):
                 merged += 1
-                await self._relations.refresh([merge.kept, merge.merged], now=utc_now())
-                account = await self._accounts.by_id(merge.kept)
-                if account is not None:
-                    promised = await self._cases.open_of(merge.kept)
-                    await self._hub.account_changed(account, promised, instead_of=merge.merged, at=utc_now())
+                await show_merge(
+                    merge,
+                    accounts=self._accounts,
+                    cases=self._cases,
+                    relations=self._relations,
+                    hub=self._hub,
+                    now=utc_now(),
+                )
         except StorageError as error:
             log.warning("merging.stopped", merged=merged, error=str(error))
         else:

@@ -5,8 +5,8 @@ In: the ports (storage, commands, live state) and the hub; out: an application t
 
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 
@@ -35,32 +35,16 @@ from screen_pop.api import (
 )
 from screen_pop.api.operations import operations_routes
 from screen_pop.api.problems import problems, route_of
-from screen_pop.api.route import MAX_BODY_BYTES, Route, Services, handler_of
+from screen_pop.api.route import MAX_BODY_BYTES, Route, RoutePorts, Services, handler_of
 from screen_pop.auth import Attempts, Origins, SignIn, credentials_of
 from screen_pop.hub import Hub
 from screen_pop.metrics import WebMetrics
 from screen_pop.pages import PAGE_FOLDER, Pages, add_pages
 from screen_pop.ports import (
-    Accounts,
-    AuditLog,
-    CallCommands,
-    Callers,
-    Cases,
-    Deliveries,
-    Gaps,
-    Interactions,
-    LiveState,
-    Merges,
     PasswordCheck,
-    Persons,
-    Profiles,
-    Readiness,
-    Relations,
-    Scores,
     Sessions,
     User,
     Users,
-    WrapUps,
 )
 from screen_pop.session import Session, SessionLimits, SessionSocket, close_socket
 
@@ -88,31 +72,13 @@ WEBSOCKET = "/ws"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
+class Ports(RoutePorts):
     """What the root hands in. `decoy_hash` is a hash made like the real ones, of a random password."""
 
     users: Users
     sessions: Sessions
     verify: PasswordCheck
     decoy_hash: str
-    accounts: Accounts
-    merges: Merges
-    profiles: Profiles
-    cases: Cases
-    persons: Persons
-    audit_log: AuditLog
-    interactions: Interactions
-    scores: Scores
-    relations: Relations
-    gaps: Gaps
-    deliveries: Deliveries
-    commands: CallCommands
-    wrap_ups: WrapUps
-    callers: Callers
-    live: LiveState
-    readiness: Readiness
-    due_after: Callable[[datetime, timedelta], datetime] = datetime.__add__
-    """When so much working time will have passed."""
 
 
 def build_app(
@@ -132,28 +98,12 @@ def build_app(
         ports.users, ports.sessions, ports.verify, decoy_hash=ports.decoy_hash, now=now, attempts=attempts or Attempts()
     )
     services = Services(
+        **{port.name: getattr(ports, port.name) for port in fields(RoutePorts)},
         sign_in=sign_in,
         origins=Origins(origins),
-        accounts=ports.accounts,
-        merges=ports.merges,
-        profiles=ports.profiles,
-        cases=ports.cases,
-        persons=ports.persons,
-        audit_log=ports.audit_log,
-        interactions=ports.interactions,
-        scores=ports.scores,
-        relations=ports.relations,
-        gaps=ports.gaps,
-        deliveries=ports.deliveries,
-        commands=ports.commands,
-        wrap_ups=ports.wrap_ups,
-        callers=ports.callers,
-        live=ports.live,
-        readiness=ports.readiness,
         hub=hub,
         metrics=metrics,
         now=now,
-        due_after=ports.due_after,
     )
     pages = Pages(page_folder)
     app = web.Application(middlewares=[_timed(metrics), problems], client_max_size=MAX_BODY_BYTES)

@@ -84,11 +84,6 @@ class Accounts:
         """Those of them that exist, in order of id."""
         return await self._with_ids(ids)
 
-    async def with_customer_number(self, number: str) -> tuple[Account, ...]:
-        """Those who have exactly this customer's number, in order of id."""
-        rows = await self._database.fetch(with_value([ContactKind.CUSTOMER_NUMBER], fold(number)))
-        return await self._with_ids([row.account_id for row in rows])
-
     async def search(
         self, *, phone: str | None, email: str | None, q: str | None, cursor: str | None, limit: int, by_part: bool = True
     ) -> Page[Account]:

@@ -23,7 +23,7 @@ from cti_bridge.domain.webhook import case_escalated
 from storage.contact_points import clean
 from storage.database import Database
 from storage.interactions import living
-from storage.paging import cursor_after, time_key_of
+from storage.paging import page_of, time_key_of
 from storage.prepared import Prepared
 from storage.schema import accounts, cases, new_id
 from storage.webhooks import Outbox
@@ -122,9 +122,7 @@ class Cases:
         if cursor is not None:
             statement = statement.where(tuple_(cases.c.opened_at, cases.c.case_id) < tuple_(*time_key_of(cursor)))
         rows = await self._database.fetch(statement.order_by(cases.c.opened_at.desc(), cases.c.case_id.desc()).limit(limit + 1))
-        page = tuple(case_of_row(row) for row in rows[:limit])
-        more = len(rows) > limit
-        return Page(items=page, next=cursor_after(page[-1].opened_at.isoformat(), page[-1].case_id) if more else None)
+        return page_of([case_of_row(row) for row in rows], limit, lambda case: (case.opened_at, case.case_id))
 
     async def open_of(self, account_id: AccountId, *, at_most: int = SHOWN) -> Commitments:
         """What was promised to this customer and is not kept yet, the most urgent first."""

@@ -7,7 +7,7 @@ from sqlalchemy import Row, Select, select, tuple_
 from cti_bridge.domain.gap import Gap, GapCause, GapId
 from cti_bridge.domain.listing import Page
 from storage.database import Database
-from storage.paging import cursor_after, time_key_of
+from storage.paging import page_of, time_key_of
 from storage.schema import gaps
 
 _NEWEST_FIRST = (gaps.c.since.desc(), gaps.c.gap_id.desc())
@@ -53,10 +53,7 @@ class Gaps:
         wanted = select(gaps).order_by(*_NEWEST_FIRST).limit(limit + 1)
         if cursor is not None:
             wanted = wanted.where(tuple_(gaps.c.since, gaps.c.gap_id) < tuple_(*time_key_of(cursor)))
-        found = await self._read(wanted)
-        page = found[:limit]
-        more = len(found) > limit
-        return Page(items=page, next=cursor_after(page[-1].since.isoformat(), page[-1].gap_id) if more else None)
+        return page_of(await self._read(wanted), limit, lambda gap: (gap.since, gap.gap_id))
 
     async def _read(self, wanted: Select[Any]) -> tuple[Gap, ...]:
         return tuple(_gap_of_row(row) for row in await self._database.fetch(wanted))

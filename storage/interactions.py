@@ -14,7 +14,7 @@ from cti_bridge.domain.errors import StorageError
 from cti_bridge.domain.interaction import Channel, Interaction, InteractionId
 from cti_bridge.domain.listing import InteractionFilter, Page
 from storage.database import Database, is_integrity_error
-from storage.paging import cursor_after, time_key_of
+from storage.paging import page_of, time_key_of
 from storage.prepared import Prepared
 from storage.schema import accounts, interaction_legs, interactions
 from storage.score_columns import satisfaction_of, score_columns, sparing_customers_word
@@ -120,9 +120,7 @@ class Interactions:
         rows = await self._database.fetch(
             wanted.order_by(interactions.c.started_at.desc(), interactions.c.interaction_id.desc()).limit(limit + 1)
         )
-        page = tuple(interaction_of_row(row) for row in rows[:limit])
-        more = len(rows) > limit
-        return Page(items=page, next=cursor_after(page[-1].started_at.isoformat(), page[-1].interaction_id) if more else None)
+        return page_of([interaction_of_row(row) for row in rows], limit, lambda one: (one.started_at, one.interaction_id))
 
 
 def newest_of(connection: Connection, account_id: str) -> tuple[Interaction, ...]:

@@ -3,7 +3,13 @@
 import base64
 import binascii
 import json
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TypeVar
+
+from cti_bridge.domain.listing import Page
+
+T = TypeVar("T")
 
 MAX_CURSOR = 2000
 
@@ -33,3 +39,12 @@ def time_key_of(cursor: str) -> tuple[datetime, str]:
     if at.tzinfo is None:
         raise ValueError("this cursor was not made here: leave it out to begin anew")
     return at, row_id
+
+
+def page_of(found: Sequence[T], limit: int, key: Callable[[T], tuple[datetime, str]]) -> Page[T]:
+    """The page of a list in order of time; `found` holds one more than `limit` where there is more. `key`: its order."""
+    items = tuple(found[:limit])
+    if len(found) <= limit:
+        return Page(items=items, next=None)
+    at, row_id = key(items[-1])
+    return Page(items=items, next=cursor_after(at.isoformat(), row_id))

@@ -22,7 +22,7 @@ from cti_bridge.domain.webhook import (
     delivery_id_of,
 )
 from storage.database import Database
-from storage.paging import cursor_after, time_key_of
+from storage.paging import page_of, time_key_of
 from storage.schema import UNSTORABLE, webhook_deliveries
 
 DELIVERED_KEPT, KEPT = timedelta(days=1), timedelta(days=30)
@@ -123,9 +123,7 @@ class Deliveries:
             wanted = wanted.where(tuple_(_columns.created_at, _columns.delivery_id) < tuple_(*time_key_of(cursor)))
         newest_first = wanted.order_by(_columns.created_at.desc(), _columns.delivery_id.desc()).limit(limit + 1)
         rows = await self._database.fetch(newest_first)
-        page = tuple(_delivery_of(row) for row in rows[:limit])
-        more = len(rows) > limit
-        return Page(items=page, next=cursor_after(page[-1].created_at.isoformat(), page[-1].delivery_id) if more else None)
+        return page_of([_delivery_of(row) for row in rows], limit, lambda one: (one.created_at, one.delivery_id))
 
     async def forget(self, *, now: datetime) -> None:
         """Deletes what was kept long enough, also what waits for a webhook that is in the settings no more."""

@@ -40,9 +40,7 @@ def _compile(root: Path, scratch: Path) -> list[Path]:
     from setuptools import Distribution  # noqa: PLC0415
 
     sources = sorted(str(path.relative_to(root)) for pattern in COMPILED for path in root.glob(pattern))
-    extensions = mypycify(
-        sources, group_name="cti_bridge", opt_level="3", debug_level="0", target_dir=str(scratch / "c"), strict_dunder_typing=True
-    )
+    extensions = mypycify(sources, group_name="cti_bridge", opt_level="3", debug_level="0", target_dir=str(scratch / "c"))
     build = Distribution({"name": "cti-bridge", "ext_modules": extensions}).get_command_obj("build_ext")
     build.build_lib, build.build_temp = str(scratch / "lib"), str(scratch / "objects")
     build.ensure_finalized()

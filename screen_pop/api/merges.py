@@ -10,6 +10,7 @@ from screen_pop.api.answers import DuplicateAnswer, MergeAnswer
 from screen_pop.api.fields import AccountIdField, Fields, NoFields, record_id
 from screen_pop.api.problems import ApiProblem, not_found
 from screen_pop.api.route import PREFIX, SIGNED_IN, Answer, Asked, Route
+from screen_pop.merged import show_merge
 
 _NOT_THERE = frozenset({"no-such-account", "no-such-merge"})
 
@@ -26,7 +27,7 @@ async def merge(asked: Asked, fields: MergeFields) -> Answer:
         done = await asked.services.merges.merge(kept, merged, by=asked.user.username, now=asked.services.now())
     except MergeRefused as refused:
         raise _problem(refused) from refused
-    await _show_on_live_calls(asked, done)
+    await _show(asked, done)
     return Answer(document=merge_document(done), status=201)
 
 
@@ -36,7 +37,7 @@ async def undo(asked: Asked, _: NoFields) -> Answer:
         undone = await asked.services.merges.undo(merge_id, by=asked.user.username, now=asked.services.now())
     except MergeRefused as refused:
         raise _problem(refused) from refused
-    await _show_on_live_calls(asked, undone)
+    await _show(asked, undone)
     return Answer(document=merge_document(undone))
 
 
@@ -52,14 +53,16 @@ async def duplicates(asked: Asked, _: NoFields) -> Answer:
     return Answer(document={"items": [asked.view.duplicate(one) for one in found], "next": None})
 
 
-async def _show_on_live_calls(asked: Asked, merge: Merge) -> None:
-    """Judges both anew; agents who have this customer on the phone see the account as it is now, at once."""
+async def _show(asked: Asked, merge: Merge) -> None:
     services = asked.services
-    await services.relations.refresh([merge.kept, merge.merged], now=services.now())
-    account = await services.accounts.by_id(merge.kept)
-    if account is not None:
-        commitments = await services.cases.open_of(merge.kept)
-        await services.hub.account_changed(account, commitments, instead_of=merge.merged, at=services.now())
+    await show_merge(
+        merge,
+        accounts=services.accounts,
+        cases=services.cases,
+        relations=services.relations,
+        hub=services.hub,
+        now=services.now(),
+    )
 
 
 async def _account(asked: Asked) -> Account:

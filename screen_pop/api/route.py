@@ -63,11 +63,9 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
-    """What the routes work with; app.py builds one."""
+class RoutePorts:
+    """What the root hands in for the routes."""
 
-    sign_in: SignIn
-    origins: Origins
     accounts: Accounts
     merges: Merges
     profiles: Profiles
@@ -84,10 +82,19 @@ class Services:
     callers: Callers
     live: LiveState
     readiness: Readiness
+    due_after: Callable[[datetime, timedelta], datetime] = datetime.__add__
+    """When so much working time will have passed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services(RoutePorts):
+    """What the routes work with; server.py builds one."""
+
+    sign_in: SignIn
+    origins: Origins
     hub: Hub
     metrics: WebMetrics
     now: Callable[[], datetime]
-    due_after: Callable[[datetime, timedelta], datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,7 @@ class Link:
 
 
 class Nobody:
-    async def by_phone(self, _e164: str) -> tuple[()]:
+    async def of_caller(self, _e164: str | None, _entered: str | None) -> tuple[()]:
         return ()
 
 

@@ -108,8 +108,8 @@ def test_a_caller_is_asked_for_by_a_number_of_the_plan_only(presented: str, regi
 
 
 class _Nobody:
-    async def by_phone(self, e164: str) -> tuple[()]:
-        raise AssertionError(e164)
+    async def of_caller(self, e164: str | None, entered: str | None) -> tuple[()]:
+        raise AssertionError(e164, entered)
 
 
 def _lookup(region: str) -> Lookup:

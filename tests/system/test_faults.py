@@ -22,9 +22,9 @@ class SlowAccounts:
         self._accounts = accounts
         self.gate = asyncio.Event()
 
-    async def by_phone(self, e164: str) -> tuple[Candidate, ...]:
+    async def of_caller(self, e164: str | None, entered: str | None) -> tuple[Candidate, ...]:
         await self.gate.wait()
-        return await self._accounts.by_phone(e164)
+        return await self._accounts.of_caller(e164, entered)
 
 
 async def test_a_slow_store_delays_the_pop_by_its_deadline_and_the_customer_follows(tmp_path, template):

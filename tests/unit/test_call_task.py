@@ -44,12 +44,6 @@ class Customers:
         self.gate, self.heard = asyncio.Event(), asyncio.Event()
         self.gate.set()
 
-    async def by_phone(self, e164: str) -> tuple[Candidate, ...]:
-        self.asked.append(e164)
-        self.heard.set()
-        await self.gate.wait()
-        return tuple(Candidate(account=account, reason=MatchReason.EXACT_NUMBER) for account in self.accounts)
-
     async def was_asked(self, *, times: int) -> None:
         async with asyncio.timeout(5):
             while len(self.asked) < times:
@@ -57,9 +51,11 @@ class Customers:
                 await self.heard.wait()
 
     async def of_caller(self, e164: str | None, entered: str | None) -> tuple[Candidate, ...]:
-        self.asked.append(f"{e164} {entered}")
+        self.asked.append(" ".join(one for one in (e164, entered) if one))
         self.heard.set()
         await self.gate.wait()
+        if entered is None:
+            return tuple(Candidate(account=account, reason=MatchReason.EXACT_NUMBER) for account in self.accounts)
         typed = an_account(f"Customer {entered}")
         return (Candidate(account=typed, reason=MatchReason.CUSTOMER_NUMBER_ENTERED, detail=MatchDetail(shared_by=0)),)
 
